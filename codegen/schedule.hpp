@@ -1,0 +1,43 @@
+// A schedule: how a tile program is mapped to a machine. Plain values, comparable and printable; it
+// never changes what is computed, beyond the order of float additions documented per knob.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace octile {
+
+/// Schedule knobs. 0 or `automatic` lets the back end choose; a back end refuses a knob it can't
+/// honour (see codegen/cuda/legality.hpp) and never ignores one silently.
+struct Schedule {
+  static constexpr int automatic = 0;
+
+  std::map<std::string, std::int64_t> axes;  ///< tile axis name -> extent
+
+  int stages = automatic;     ///< depth of the shared-memory ring of a pipelined fold
+  int consumers = automatic;  ///< consumer warpgroups (128 threads each); without a dot: warps / 4
+  int warps = automatic;      ///< warps of a kernel without a dot
+  bool ping_pong = false;     ///< consumers own alternate tiles instead of splitting one
+  int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
+  int unroll = automatic;     ///< blocks of the pipelined fold per loop iteration
+  int cluster = 1;            ///< CTAs per cluster along `cluster_axis`
+  std::string cluster_axis;   ///< tile axis whose neighbours share a cluster (operand multicast)
+  std::string fastest_axis;   ///< rasterisation: grid axis that varies fastest inside a group
+  int group_width = automatic;///< rasterisation: blocks of the fastest axis per group
+  int persistent = -1;        ///< 1: one CTA per SM loops over tiles; 0: a CTA per tile; -1 auto
+  int split_fold = 1;         ///< CTAs of a cluster that share one fold, summed in CTA order
+  int swap_operands = -1;     ///< 1: the dot's first operand on wgmma's N side; -1 automatic
+  int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
+  int epilogue_overlap = -1;  ///< 1: a TMA store drains under the next tile; -1 automatic
+  int producer_registers = automatic;
+  int consumer_registers = automatic;
+  bool dependent_launch = false;  ///< programmatic dependent launch
+
+  bool operator==(const Schedule&) const = default;
+};
+
+/// One line, "BM=128 BN=160 stages=5": only knobs that differ from their default.
+std::string to_string(const Schedule& schedule);
+
+}  // namespace octile
