@@ -1,0 +1,18 @@
+# Writes ${OUT}: the commit that ${ROOT} is at, "+" after it when tracked files differ from it.
+execute_process(COMMAND git -C ${ROOT} rev-parse --short=12 HEAD
+  OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
+if(failed)
+  set(commit unknown)
+else()
+  execute_process(COMMAND git -C ${ROOT} diff --quiet HEAD RESULT_VARIABLE dirty)
+  if(dirty)
+    string(APPEND commit "+")
+  endif()
+endif()
+set(text "#pragma once\ninline constexpr char kOctileCommit[] = \"${commit}\";\n")
+if(EXISTS ${OUT})
+  file(READ ${OUT} old)
+endif()
+if(NOT "${old}" STREQUAL "${text}")
+  file(WRITE ${OUT} "${text}")
+endif()
