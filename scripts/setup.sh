@@ -40,7 +40,7 @@ octile_has_tool() {
 octile_find_clang_format() {
   local candidate
   for candidate in clang-format-14 clang-format; do
-    if command -v "$candidate" >/dev/null && "$candidate" --version | grep -q 'version 14\.'; then
+    if command -v "$candidate" >/dev/null && [[ "$("$candidate" --version)" == *"version 14."* ]]; then
       OCTILE_CLANG_FORMAT="$candidate"
       return 0
     fi
@@ -89,9 +89,10 @@ octile_apt() {
 }
 
 octile_newest_llvm() {
-  local version
+  local version policy
   for version in "${octile_llvm_versions[@]}"; do
-    if apt-cache policy "llvm-$version-dev" 2>/dev/null | grep -Eq 'Candidate: [0-9]'; then
+    policy="$(LC_ALL=C apt-cache policy "llvm-$version-dev" 2>/dev/null || true)"
+    if [[ "$policy" =~ Candidate:\ [0-9] ]]; then
       echo "llvm-$version-dev"
       return 0
     fi

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Draws a run of octile_bench: a roofline and bars, from the JSON that --benchmark_out wrote.
+
+usage: plot.py RESULT.json [--out DIR] [--peers peers_h200.json] [--table]
+
+Writes DIR/roofline.svg and DIR/bars.svg (needs matplotlib); --table prints a Markdown table instead.
+Bars stand for speed relative to the peer file's DeepGEMM figure, scaled to this machine by the
+geometric mean of cuBLASLt's times here over its times there (machines differ by a few per cent).
+"""
+import argparse
+import json
+import math
+import pathlib
+
+TENSOR_TFLOPS = 1979.0  # H200 FP8 dense, nominal
+COPY_TB_PER_S = 4.28    # measured: bytes read plus bytes written
+
+
+def load(path):
+    """{(m, n, k): {contender: row}} of the benchmarks that ran, and the context."""
+    document = json.loads(pathlib.Path(path).read_text())
+    rows = {}
+    for row in document["benchmarks"]:
+        if row.get("error_occurred") or "us_median" not in row:
+            continue
+        shape = (int(row["m"]), int(row["n"]), int(row["k"]))
+        rows.setdefault(shape, {})[row["name"].split("/")[0]] = row
+    return rows, document["context"]
+
+
+def load_peers(path):
+    return {(r["m"], r["n"], r["k"]): r for r in json.loads(pathlib.Path(path).read_text())["dense"]}
+
+
+def geometric_mean(values):
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else float("nan")
+
+
+def machine_factor(rows, peers):
+    """This machine's times over the peer file's, by what both ran with one library."""
+    ratios = []
+    for shape, row in rows.items():
+        theirs = peers.get(shape, {}).get("us_cublaslt_tensorwise")
+        if theirs and "cublaslt_tensorwise" in row:
+            ratios.append(row["cublaslt_tensorwise"]["us_median"] / theirs)
+    return geometric_mean(ratios) if ratios else 1.0
+
+
+def contenders_of(rows):
+    names = []
+    for row in rows.values():
+        names += [name for name in row if name not in names]
+    return sorted(names, key=lambda name: (not name.startswith("octile"), name))
+
+
+def print_table(rows, peers, context):
+    names = contenders_of(rows)
+    factor = machine_factor(rows, peers)
+    print(f"{context.get('gpu')}, commit {context.get('commit')}, {context.get('date')}; "
+          f"microseconds; DeepGEMM from the peer file, times {factor:.3f}\n")
+    print("| m, n, k | " + " | ".join(names) + " | DeepGEMM |")
+    print("|---" * (len(names) + 2) + "|")
+    for shape, row in rows.items():
+        cells = [f"{row[name]['us_median']:.1f}" if name in row else "" for name in names]
+        deepgemm = peers.get(shape, {}).get("us_deepgemm")
+        cells.append(f"{deepgemm * factor:.1f}" if deepgemm else "")
+        print("| " + ", ".join(map(str, shape)) + " | " + " | ".join(cells) + " |")
+    for name in names:
+        ahead = [peers[s]["us_deepgemm"] * factor / row[name]["us_median"]
+                 for s, row in rows.items() if name in row and "us_deepgemm" in peers.get(s, {})]
+        print(f"\n{name}: {geometric_mean(ahead):.3f} times DeepGEMM's speed over {len(ahead)} rows")
+
+
+def plot_roofline(rows, context, path):
+    import matplotlib.pyplot as plt
+    figure, axes = plt.subplots(figsize=(9, 6))
+    for name in contenders_of(rows):
+        points = [row[name] for row in rows.values() if name in row]
+        axes.scatter([p["flop_per_byte"] for p in points], [p["tflops"] for p in points], s=18,
+                     label=name)
+    x = [10 ** (i / 20) for i in range(0, 80)]
+    axes.plot(x, [min(TENSOR_TFLOPS, COPY_TB_PER_S * v) for v in x], color="black", linewidth=1,
+              label=f"{TENSOR_TFLOPS:.0f} TFLOP/s (nominal FP8), {COPY_TB_PER_S} TB/s (measured copy)")
+    axes.set(xscale="log", yscale="log", xlabel="FLOP per byte that must move", ylabel="TFLOP/s",
+             title=f"{context.get('gpu')}, {context.get('commit')}, {context.get('date')}")
+    axes.grid(True, which="both", alpha=0.2)
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def plot_bars(rows, peers, context, path):
+    import matplotlib.pyplot as plt
+    factor = machine_factor(rows, peers)
+    shapes = [s for s in rows if "us_deepgemm" in peers.get(s, {})]
+    names = contenders_of(rows)
+    figure, axes = plt.subplots(figsize=(max(9, 0.5 * len(shapes)), 5))
+    width = 0.8 / max(1, len(names))
+    for i, name in enumerate(names):
+        heights = [peers[s]["us_deepgemm"] * factor / rows[s][name]["us_median"]
+                   if name in rows[s] else 0 for s in shapes]
+        axes.bar([x + i * width for x in range(len(shapes))], heights, width, label=name)
+    axes.axhline(1, color="black", linewidth=1)
+    axes.set_xticks([x + 0.4 - width / 2 for x in range(len(shapes))],
+                    ["x".join(map(str, s)) for s in shapes], rotation=90, fontsize=7)
+    axes.set(ylabel="speed, DeepGEMM = 1",
+             title=f"{context.get('gpu')}, {context.get('commit')}, {context.get('date')}; "
+                   f"DeepGEMM's recorded times scaled by {factor:.3f}")
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("result")
+    parser.add_argument("--out", default=".")
+    parser.add_argument("--peers", default=pathlib.Path(__file__).with_name("peers_h200.json"))
+    parser.add_argument("--table", action="store_true", help="print a Markdown table, draw nothing")
+    arguments = parser.parse_args()
+    rows, context = load(arguments.result)
+    peers = load_peers(arguments.peers)
+    if not rows:
+        parser.error(f"{arguments.result} holds no finished benchmark")
+    if arguments.table:
+        print_table(rows, peers, context)
+        return
+    out = pathlib.Path(arguments.out)
+    out.mkdir(parents=True, exist_ok=True)
+    plot_roofline(rows, context, out / "roofline.svg")
+    plot_bars(rows, peers, context, out / "bars.svg")
+    print(f"wrote {out / 'roofline.svg'} and {out / 'bars.svg'}")
+
+
+if __name__ == "__main__":
+    main()
