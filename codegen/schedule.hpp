@@ -20,6 +20,7 @@ struct Schedule {
   int warps = automatic;      ///< warps of a kernel without a dot
   bool ping_pong = false;     ///< consumers own alternate tiles instead of splitting one
   int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
+  int accumulators = automatic;  ///< accumulator sets: 2 issues a block before promoting the last
   int unroll = automatic;     ///< blocks of the pipelined fold per loop iteration
   int cluster = 1;            ///< CTAs per cluster along `cluster_axis`
   std::string cluster_axis;   ///< tile axis whose neighbours share a cluster (operand multicast)

@@ -1,0 +1,338 @@
+// Folds: a plain loop, or the consumers' side of a pipelined one.
+#include <algorithm>
+#include <numeric>
+
+#include "octile/codegen/cuda/emitter.hpp"
+#include "octile/codegen/cuda/operands.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+namespace {
+
+bool has_tile(const ir::Value* v) { return !v->type.is_scalar(); }
+
+}  // namespace
+
+// Declares the carried values and gives them their initial ones.
+void Emitter::begin_carried(const ir::Op& op) {
+  const ir::Region& body = *op.regions[0];
+  for (std::size_t i = 0; i < op.results.size(); ++i) {
+    std::string initial = expr(op.operands[i + 1]);
+    std::string name = declare(op.results[i]);
+    names_[body.args[i + 1]] = name;
+    const ir::Value* v = op.results[i];
+    int loops = open_loops(v->type.axes, {});
+    std::string at = has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
+    out_.line("{}{} = {};", name, at, has_tile(v) ? expr(op.operands[i + 1]) : initial);
+    close_loops(loops);
+  }
+}
+
+// Assigns what the body yields; several values go through copies, as all are read before any is set.
+void Emitter::end_carried(const ir::Op& op) {
+  const ir::Op& yield = *op.regions[0]->ops.back();
+  bool copies = op.results.size() > 1;
+  for (int pass = copies ? 0 : 1; pass < 2; ++pass) {
+    for (std::size_t i = 0; i < op.results.size(); ++i) {
+      const ir::Value* v = op.results[i];
+      std::string name = names_.at(v), next = name + "_next";
+      std::string at = has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
+      std::string_view type = register_type(v->type.element);
+      if (pass == 0) {
+        if (has_tile(v)) out_.line("{} {}[{}];", type, next, family_->register_count(v->type.axes, {}));
+        else out_.line("{} {};", type, next);
+      }
+      int loops = open_loops(v->type.axes, {});
+      if (pass == 0) out_.line("{}{} = {};", next, at, expr(yield.operands[i]));
+      else if (copies) out_.line("{0}{1} = {2}{1};", name, at, next);
+      else out_.line("{}{} = {};", name, at, expr(yield.operands[i]));
+      close_loops(loops);
+    }
+  }
+}
+
+void Emitter::name_index(const ir::Op& fold, const std::string& trip) {
+  const ir::Value* index = fold.regions[0]->args[0];
+  std::string name = name_of(index);
+  out_.line("const long long {} = {};", name, trip);
+  names_[index] = name;
+}
+
+void Emitter::fold(const ir::Op& op) {
+  if (const FoldPlan* plan = plan_.find_fold(&op)) return pipelined_fold(*plan);
+  begin_carried(op);
+  std::string index = name_of(op.regions[0]->args[0]);
+  names_[op.regions[0]->args[0]] = index;
+  std::string trips = fmt::format("trips_{}", op.result()->id);
+  out_.line("const long long {} = {};", trips, expr(op.operand(0)));
+  out_.open("for (long long {0} = 0; {0} < {1}; ++{0}) {{", index, trips);
+  region(*op.regions[0]);
+  end_carried(op);
+  out_.close();
+}
+
+void Emitter::fold_bounds(const ir::Op& fold) {
+  out_.line("const int trips = int({});", expr(fold.operand(0)));
+  if (plan_.schedule.split_fold == 1) {
+    out_.line("const int begin = 0, end = trips;");
+    return;
+  }
+  int s = plan_.schedule.split_fold;
+  out_.line("const int share = (trips + {}) / {};", s - 1, s);
+  out_.line("const int begin = min(trips, int(rank) * share), end = min(trips, begin + share);");
+}
+
+void Emitter::advance(const std::string& stage, const std::string& phase) {
+  out_.open("if (++{} == {}) {{", stage, plan_.stages);
+  out_.line("{} = 0;", stage);
+  out_.line("{} ^= 1;", phase);
+  out_.close();
+}
+
+// One arrival per warp tells the producers, of every CTA that writes this stage, that it is free.
+void Emitter::release_stage(const std::string& stage) {
+  if (plan_.cluster_position < 0) {
+    out_.line("if (lane == 0) mbarrier_arrive(empty + 8 * {});", stage);
+  } else {
+    out_.line("if (lane < {}) mbarrier_arrive_cluster(empty + 8 * {}, lane);", plan_.schedule.cluster, stage);
+  }
+}
+
+bool Emitter::depends_on_dots(const FoldPlan& plan, const ir::Value* value) const {
+  if (value->def == nullptr || value->def->parent != plan.fold->regions[0]) return false;
+  return depends_on_dots(plan, *value->def);
+}
+
+bool Emitter::depends_on_dots(const FoldPlan& plan, const ir::Op& op) const {
+  const auto& dots = plan.pipelined_dots;
+  if (std::find(dots.begin(), dots.end(), &op) != dots.end() || !op.regions.empty()) return true;
+  return std::any_of(op.operands.begin(), op.operands.end(),
+                     [&](const ir::Value* v) { return depends_on_dots(plan, v); });
+}
+
+void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
+  for (const ir::Op* op : plan.pipelined_dots) {
+    out_.line("float {}{}[{}];", name_of(op->result()), suffix, family_->register_count(op->result()->type.axes, {}));
+  }
+}
+
+void Emitter::issue_block(const FoldPlan& plan, const std::string& suffix) {
+  if (plan.pipelined_dots.empty()) return;
+  int consumers = plan_.consumers;
+  bool turns = plan_.schedule.order_consumers == 1 && consumers > 1;
+  if (turns) out_.line("named_barrier_sync(2 + warpgroup, 256);");
+  for (const ir::Op* op : plan.pipelined_dots) out_.line("pin_registers({}{});", name_of(op->result()), suffix);
+  out_.line("wgmma_fence();");
+  for (const ir::Op* op : plan.pipelined_dots) {
+    const DotPlan& d = *plan_.find_dot(op);
+    issue(d, name_of(op->result()) + suffix, 0, d.chunks, "0");
+  }
+  out_.line("wgmma_commit();");
+  for (const ir::Op* op : plan.pipelined_dots) out_.line("pin_registers({}{});", name_of(op->result()), suffix);
+  if (turns) out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", consumers);
+}
+
+// Everything of one trip but its pipelined dots: what doesn't need them, the wait, the rest.
+void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int pending) {
+  const ir::Region& body = *plan.fold->regions[0];
+  for (const ir::Op* op : body.ops) {
+    if (op->kind != OpKind::yield && !depends_on_dots(plan, *op)) operation(*op);
+  }
+  if (!plan.pipelined_dots.empty()) {
+    out_.line("wgmma_wait<{}>();", pending);
+    for (const ir::Op* op : plan.pipelined_dots) {
+      names_[op->result()] = name_of(op->result()) + suffix;
+      out_.line("pin_registers({});", names_[op->result()]);
+    }
+  }
+  if (!plan.stage_used_late) release_stage(stage_);
+  for (const ir::Op* op : body.ops) {
+    if (op->kind != OpKind::yield && depends_on_dots(plan, *op)) operation(*op);
+  }
+  end_carried(*plan.fold);
+  if (plan.stage_used_late) {
+    out_.line("__syncwarp();");
+    release_stage(stage_);
+  }
+}
+
+void Emitter::pipelined_fold(const FoldPlan& plan) {
+  const ir::Op& op = *plan.fold;
+  out_.line("// fold, {} stages", plan_.stages);
+  begin_carried(op);
+  out_.open("{{");
+  fold_bounds(op);
+  current_fold_ = &plan;
+  bool two_sets = plan_.schedule.accumulators == 2;
+  if (plan.in_place) {
+    in_place_loop(plan);
+  } else if (two_sets && !plan.pipelined_dots.empty() && !plan.stage_used_late) {
+    two_sets_loop(plan);
+  } else {
+    one_set_loop(plan);
+  }
+  current_fold_ = nullptr;
+  out_.close();
+  if (plan_.schedule.split_fold > 1) combine_split(plan);
+}
+
+void Emitter::one_set_loop(const FoldPlan& plan) {
+  if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
+  out_.open("for (int trip = begin; trip < end; ++trip) {{");
+  name_index(*plan.fold, "trip");
+  out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  declare_dots(plan, "");
+  issue_block(plan, "");
+  finish_block(plan, "", 0);
+  advance("stage", "phase");
+  out_.close();
+}
+
+// The next block is issued before the last one is promoted, so that the tensor core never waits.
+void Emitter::two_sets_loop(const FoldPlan& plan) {
+  declare_dots(plan, "_x");
+  declare_dots(plan, "_y");
+  out_.line("int ahead = stage;");
+  out_.line("u32 ahead_phase = phase;");
+  auto issue_next = [&](const std::string& suffix) {
+    out_.line("mbarrier_wait(full + 8 * ahead, ahead_phase);");
+    stage_ = "ahead";
+    issue_block(plan, suffix);
+    stage_ = "stage";
+    advance("ahead", "ahead_phase");
+  };
+  auto finish = [&](const std::string& suffix, const std::string& trip, int pending) {
+    out_.open("{{");
+    name_index(*plan.fold, trip);
+    finish_block(plan, suffix, pending);
+    advance("stage", "phase");
+    out_.close();
+  };
+  out_.open("if (begin < end) {{");
+  issue_next("_x");
+  out_.line("int trip = begin;");
+  out_.open("for (; trip + 2 < end; trip += 2) {{");
+  issue_next("_y");
+  finish("_x", "trip", 1);
+  issue_next("_x");
+  finish("_y", "trip + 1", 1);
+  out_.close();
+  out_.open("if (trip + 1 < end) {{");
+  issue_next("_y");
+  finish("_x", "trip", 1);
+  finish("_y", "trip + 1", 0);
+  out_.close("} else {");
+  out_.line("{{");
+  finish("_x", "trip", 0);
+  out_.line("}}");
+  out_.line("}}");
+  out_.close();
+}
+
+// wgmma adds into the carried value; one block stays in flight behind the next.
+void Emitter::in_place_loop(const FoldPlan& plan) {
+  const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
+  std::string array = names_.at(plan.fold->results[0]);
+  out_.line("int last = stage;");
+  out_.open("for (int trip = begin; trip < end; ++trip) {{");
+  out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  out_.line("pin_registers({});", array);
+  out_.line("wgmma_fence();");
+  issue(d, array, 0, d.chunks, "1");
+  out_.line("wgmma_commit();");
+  out_.line("pin_registers({});", array);
+  out_.line("wgmma_wait<1>();");
+  out_.open("if (trip > begin) {{");
+  release_stage("last");
+  out_.close();
+  out_.line("last = stage;");
+  advance("stage", "phase");
+  out_.close();
+  out_.line("wgmma_wait<0>();");
+  out_.line("pin_registers({});", array);
+  out_.open("if (begin < end) {{");
+  release_stage("last");
+  out_.close();
+}
+
+// Sums the carried values of the cluster's CTAs, in CTA order, through distributed shared memory.
+// Each CTA goes on with a slice of the tile where a register digit can be divided among them.
+void Emitter::combine_split(const FoldPlan& plan) {
+  int s = plan_.schedule.split_fold, threads = plan_.compute_threads;
+  out_.line("// sum over the {} CTAs of the cluster", s);
+  out_.line("named_barrier_sync(1, {});", threads);
+  int total = 0;
+  std::vector<int> offsets;
+  for (const ir::Value* v : plan.fold->results) {
+    int count = family_->register_count(v->type.axes, {});
+    offsets.push_back(total);
+    out_.line("#pragma unroll");
+    out_.line("for (int r = 0; r < {}; ++r) reinterpret_cast<float*>(ring)[({} + r) * {} + thread] = {}[r];", count,
+              total, threads, names_.at(v));
+    total += count;
+  }
+  if (4 * total * threads > plan_.stages * plan_.stage_bytes) {
+    throw ir::Error(fmt::format("kernel '{}': split_fold needs {} bytes to exchange sums, the ring has {}; use more stages",
+                                function_.name, 4 * total * threads, plan_.stages * plan_.stage_bytes));
+  }
+  out_.line("cluster_arrive();");
+  out_.line("cluster_wait();");
+  std::string slice;
+  const Family whole = *family_;
+  for (const Factor* f : whole.registers(plan.fold->results[0]->type.axes, {})) {
+    int ranks = std::gcd(f->size, s);
+    if (ranks > split_ranks_) {
+      split_ranks_ = ranks;
+      slice = f->var;
+    }
+  }
+  plan_.outer = whole;
+  for (const auto& entry : whole.axes()) {
+    ir::AxisId axis = entry.first;
+    AxisLayout& mine = plan_.outer.at(axis);
+    for (std::size_t i = 0; i < mine.factors.size(); ++i) {
+      Factor& f = mine.factors[i];
+      if (slice.empty() || f.var != slice) continue;
+      f.size /= split_ranks_;
+      mine.factors.push_back({Factor::Kind::cta, split_ranks_, f.place * f.size, 1, 0, {}});
+      out_.line("const int {}_slice = {} + int(rank) * {};", mine.name, family_->thread_part_name(axis), f.place * f.size);
+    }
+  }
+  std::vector<std::string> sums;
+  for (std::size_t i = 0; i < plan.fold->results.size(); ++i) {
+    const ir::Value* v = plan.fold->results[i];
+    std::string name = names_.at(v) + "_sum";
+    sums.push_back(name);
+    out_.line("float {}[{}];", name, plan_.outer.register_count(v->type.axes, {}));
+    family_ = &plan_.outer;
+    int loops = open_loops(v->type.axes, {});
+    std::string at = plan_.outer.register_index(v->type.axes, {});
+    out_.open("{{");
+    std::string from = "0";
+    int scale = 1;
+    for (const Factor* f : whole.registers(v->type.axes, {})) {
+      std::string digit = f->var;
+      if (f->var == slice) digit = fmt::format("({} + int(rank) % {} * {})", f->size == split_ranks_ ? "0" : f->var, split_ranks_, f->size / split_ranks_);
+      from += fmt::format(" + {} * {}", digit, scale);
+      scale *= f->size;
+    }
+    out_.line("const u32 from = ring_address + (({} + {}) * {} + thread) * 4;", offsets[i], from, threads);
+    out_.line("float sum = load_cluster_f32(from, 0);");
+    out_.line("#pragma unroll");
+    out_.line("for (int cta = 1; cta < {}; ++cta) sum += load_cluster_f32(from, cta);", s);
+    out_.line("{}[{}] = sum;", name, at);
+    out_.close();
+    close_loops(loops);
+    names_[v] = name;
+  }
+  family_ = &plan_.outer;
+  for (auto& [axis, layout] : plan_.outer.axes()) {
+    for (const Factor& f : layout.factors) {
+      if (f.kind == Factor::Kind::cta) out_.line("{0} = {0}_slice;", layout.name + "_t");
+    }
+  }
+}
+
+}  // namespace octile::cuda

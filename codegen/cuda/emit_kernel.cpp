@@ -1,0 +1,324 @@
+// The frame around a tile program: signature, shared memory, barriers, warp roles, the loop over
+// tiles, and the producers' side of pipelined folds.
+#include <algorithm>
+
+#include "octile/codegen/cuda/emitter.hpp"
+#include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/cuda/prelude.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan plan, Analysis& analysis)
+    : function_(function), request_(request), plan_(std::move(plan)), analysis_(analysis) {
+  needed_ = family_values(function_, plan_, analysis_);
+  ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+    for (const ir::Value* v : op.operands) users_[v].push_back(&op);
+  });
+}
+
+int Emitter::loader_warps() const {
+  for (const FoldPlan& f : plan_.folds) {
+    if (!f.small.empty()) return 1;
+  }
+  return 0;
+}
+
+void Emitter::kernel_signature(CudaProgram& program) {
+  std::vector<std::string> list;
+  for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i) {
+    list.push_back(fmt::format("const __grid_constant__ TensorMap map_{}", i));
+    program.args.push_back({ArgKind::tensor_map, static_cast<int>(i), 0});
+  }
+  for (std::size_t p = 0; p < function_.params.size(); ++p) {
+    const ir::Param& param = function_.params[p];
+    std::string type{register_type(param.element)};
+    int index = static_cast<int>(p);
+    if (!param.is_tensor) {
+      list.push_back(fmt::format("const {} {}_p", type, param.name));
+      program.args.push_back({ArgKind::scalar, index, 0});
+      continue;
+    }
+    bool read_only = param.access == ir::Access::in;
+    list.push_back(fmt::format("{}{}* {}{}_p", read_only ? "const " : "", type, read_only ? "__restrict__ " : "", param.name));
+    program.args.push_back({ArgKind::pointer, index, 0});
+    for (std::size_t d = 0; d < param.shape.size(); ++d) {
+      list.push_back(fmt::format("const long long {}_s{}", param.name, d));
+      program.args.push_back({ArgKind::stride, index, static_cast<int>(d)});
+    }
+  }
+  for (std::size_t d = 0; d < function_.dims.size(); ++d) {
+    list.push_back(fmt::format("const long long {}_dim", function_.dims[d]));
+    program.args.push_back({ArgKind::dim, static_cast<int>(d), 0});
+  }
+  for (std::size_t g = 0; g < function_.grid.size(); ++g) {
+    list.push_back(fmt::format("const int tiles_{}", g));
+    program.args.push_back({ArgKind::grid_extent, static_cast<int>(g), 0});
+  }
+  std::string bounds = plan_.specialized ? fmt::format("{}, 1", plan_.threads) : fmt::format("{}", plan_.threads);
+  out_.raw(fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}(\n    {}) {{\n", bounds, program.entry,
+                       fmt::join(list, ",\n    ")));
+}
+
+void Emitter::shared_memory_setup() {
+  if (plan_.shared_bytes == 0) return;
+  out_.line("extern __shared__ unsigned char shared_bytes[];");
+  out_.line("const u32 ring_address = (shared_address(shared_bytes) + 1023) & ~1023u;");
+  out_.line("unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));");
+  out_.line("unsigned char* const scratch = ring + {};", plan_.scratch_offset);
+  out_.line("const u32 scratch_address = ring_address + {};", plan_.scratch_offset);
+  out_.line("unsigned char* const exchange = ring + {};", plan_.reduce_offset);
+}
+
+void Emitter::barrier_setup() {
+  if (!plan_.specialized) return;
+  int cluster = plan_.cluster_position >= 0 ? plan_.schedule.cluster : 1;
+  out_.line("const u32 full = ring_address + {}, empty = full + {};", plan_.barrier_offset, 8 * plan_.stages);
+  out_.open("if (threadIdx.x == 0) {{");
+  for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i) out_.line("tma_prefetch_map(map_{});", i);
+  out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
+  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps());
+  out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
+  out_.close();
+  out_.line("mbarrier_fence_init();");
+  out_.close();
+  if (cluster > 1) {
+    out_.line("cluster_arrive();");
+    out_.line("cluster_wait();");
+  }
+  out_.line("__syncthreads();");
+}
+
+std::string Emitter::tiles_text() const {
+  std::string text;
+  for (std::size_t g = 0; g < function_.grid.size(); ++g) {
+    text += fmt::format("{}extent_{}", g ? " * " : "", g);
+  }
+  return text;
+}
+
+// Opens the loop over this CTA's tiles and names the grid indices: groups of `group_width` blocks of
+// the fastest position, all blocks of the next one inside a group, the third position slowest.
+void Emitter::tile_loop_open() {
+  int rank = static_cast<int>(function_.grid.size());
+  for (int g = 0; g < rank; ++g) {
+    if (g == plan_.cluster_position) {
+      int c = plan_.schedule.cluster;
+      out_.line("const int extent_{0} = (tiles_{0} + {1}) / {2} * {2};", g, c - 1, c);
+    } else {
+      out_.line("const int extent_{0} = tiles_{0};", g);
+    }
+  }
+  if (plan_.persistent) {
+    out_.open("for (int tile = blockIdx.x; tile < {}; tile += gridDim.x) {{", tiles_text());
+  } else {
+    out_.open("{{");
+    out_.line("const int tile = blockIdx.x / {};", plan_.schedule.split_fold);
+  }
+  int fast = plan_.fastest_position, other = -1, slow = -1;
+  for (int g = 0; g < rank; ++g) {
+    if (g == fast) continue;
+    (other < 0 ? other : slow) = g;
+  }
+  if (rank == 1) {
+    out_.line("const long long grid_0 = tile;");
+  } else {
+    out_.line("const int layer = extent_{} * extent_{};", fast, other);
+    if (rank == 3) out_.line("const long long grid_{} = tile / layer;", slow);
+    out_.line("const int in_layer = tile % layer, group = {} * extent_{};", plan_.group_width, other);
+    out_.line("const int first = in_layer / group * {0}, width = min({0}, extent_{1} - first);", plan_.group_width, fast);
+    out_.line("const long long grid_{} = first + in_layer % group % width;", fast);
+    out_.line("const long long grid_{} = in_layer % group / width;", other);
+  }
+  if (plan_.cluster_position >= 0) out_.line("const bool tile_valid = grid_{0} < tiles_{0};", plan_.cluster_position);
+}
+
+std::string Emitter::sum_text(const AffineIndex& index) {
+  std::string text;
+  for (const AffineIndex::Term& t : index.terms) {
+    text += fmt::format("{}{}", t.negative ? " - " : text.empty() ? "" : " + ", expr(t.value));
+  }
+  return text.empty() ? "0" : text;
+}
+
+void Emitter::produce_tma(const TmaLoad& t) {
+  std::size_t rank = t.dim_order.size();
+  std::vector<std::string> base;
+  for (int dim : t.dim_order) base.push_back(sum_text(*analysis_.affine(t.load->operand(dim))));
+  int ctas = t.multicast ? plan_.schedule.cluster : 1, slice = t.box_rows / ctas;
+  for (int chunk = 0; chunk < t.chunks; ++chunk) {
+    std::string coordinates;
+    for (std::size_t d = 0; d < rank; ++d) {
+      std::string c = base[d];
+      if (d == 0 && chunk > 0) c += fmt::format(" + {}", chunk * t.chunk_elements);
+      if (d == 1 && ctas > 1) c += fmt::format(" + int(rank) * {}", slice);
+      coordinates += fmt::format(", int({})", c);
+    }
+    std::string to = fmt::format("to + {}", t.offset + chunk * t.rows * t.swizzle);
+    if (ctas > 1) to += fmt::format(" + rank * {}", slice * t.swizzle);
+    std::string_view name = function_.params[static_cast<std::size_t>(t.load->attr.index)].name;
+    if (ctas > 1) {
+      out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, kEvictNormal, {}{});  // {}", rank, to, t.map,
+                (1 << ctas) - 1, coordinates, name);
+    } else {
+      out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, kEvictNormal{});  // {}", rank, to, t.map, coordinates, name);
+    }
+  }
+}
+
+// Loader lanes copy the stored elements of a small tile; out of bounds is zero.
+void Emitter::produce_small(const SmallLoad& s) {
+  std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
+  std::string name = param_name(*s.load);
+  out_.line("#pragma unroll");
+  out_.open("for (int e = lane; e < {}; e += 32) {{", s.count);
+  std::map<ir::AxisId, std::string> at;
+  std::int64_t scale = 1;
+  for (std::size_t i = s.axes.size(); i-- > 0;) {
+    at[s.axes[i]] = s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
+    scale *= s.counts[i];
+  }
+  point_ = &at;
+  std::string bounds, offset;
+  for (std::size_t d = 0; d < rank; ++d) {
+    out_.line("const long long i{} = {};", d, expr(s.load->operands[d]));
+    bounds += fmt::format("{}in_bounds(i{}, {})", d ? " && " : "", d, dim_extent(*s.load, d));
+    offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, name, d);
+  }
+  point_ = nullptr;
+  out_.line("const bool inside = {};", bounds);
+  out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name, offset);
+  out_.close();
+}
+
+void Emitter::produce_fold(const FoldPlan& fold, bool small) {
+  out_.open("{{");
+  fold_bounds(*fold.fold);
+  out_.open("for (int trip = begin; trip < end; ++trip) {{");
+  name_index(*fold.fold, "trip");
+  out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
+  out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
+  if (small) {
+    for (const SmallLoad& s : fold.small) produce_small(s);
+    out_.line("copy_async_arrive(full + 8 * stage);");
+  } else {
+    int bytes = 0;
+    for (const TmaLoad& t : fold.tma) bytes += t.bytes;
+    out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
+    for (const TmaLoad& t : fold.tma) produce_tma(t);
+  }
+  advance("stage", "phase");
+  out_.close();
+  out_.close();
+}
+
+void Emitter::producer() {
+  int first = plan_.compute_threads / 32;
+  out_.open("if (warp >= {}) {{", first);
+  out_.line("registers_decrease<{}>();", plan_.producer_registers);
+  for (int role = 0; role <= loader_warps(); ++role) {
+    if (role == 0) out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
+    else out_.open("if (warp == {}) {{  // small tiles", first + role);
+    out_.line("int stage = 0;");
+    out_.line("u32 phase = 0;");
+    tile_loop_open();
+    for (const FoldPlan& f : plan_.folds) produce_fold(f, role > 0);
+    out_.close();
+    out_.close();
+  }
+  out_.line("__syncwarp();");
+  out_.close("} else {");
+  out_.raw("");
+}
+
+void Emitter::consumer() {
+  if (plan_.specialized) {
+    out_.line("registers_increase<{}>();", plan_.consumer_registers);
+    out_.line("int stage = 0;");
+    out_.line("u32 phase = 0;");
+    if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
+      out_.line("if (warpgroup == {}) named_barrier_arrive(2, 256);", plan_.consumers - 1);
+    }
+  }
+  for (const auto& entry : plan_.family.axes()) {
+    const AxisLayout& layout = entry.second;
+    bool splits = plan_.schedule.split_fold > 1;
+    out_.line("{}int {} = {};", splits ? "" : "const ", plan_.family.thread_part_name(layout.axis),
+              plan_.family.thread_part(layout.axis));
+  }
+  tile_loop_open();
+  family_ = &plan_.family;
+  int opened = 0;
+  for (const ir::Op* op : function_.body->ops) {
+    operation(*op);
+    if (plan_.schedule.split_fold > 1 && plan_.find_fold(op) != nullptr) {
+      out_.open("if (rank < {}) {{", split_ranks_);
+      ++opened;
+    }
+  }
+  close_loops(opened);
+  out_.close();
+  if (plan_.specialized && plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
+    // Takes the turn that the last warpgroup handed on.
+    out_.line("if (warpgroup == 0) named_barrier_sync(2, 256);");
+  }
+}
+
+CudaProgram Emitter::run() {
+  CudaProgram program;
+  program.entry = function_.name;
+  program.arch = request_.target.arch;
+  program.options = {"-fmad=false"};
+  program.threads = plan_.threads;
+  program.shared_bytes = plan_.shared_bytes;
+  program.tensor_maps = plan_.tensor_maps;
+  program.persistent = plan_.persistent;
+  program.max_ctas = request_.target.sm_count;
+  program.cluster = plan_.schedule.cluster * plan_.schedule.split_fold;
+  program.ctas_per_tile = plan_.schedule.split_fold;
+  program.cluster_grid_position = plan_.cluster_position;
+  program.dependent_launch = plan_.schedule.dependent_launch;
+  out_.raw(fmt::format("// {}: printed by Octile for {}, schedule [{}]\n", function_.name, program.arch,
+                       to_string(request_.schedule)));
+  out_.raw(prelude());
+  out_.raw(wgmma_functions());
+  out_.raw("\n");
+  kernel_signature(program);
+  out_.open("  // roles and shared memory");
+  shared_memory_setup();
+  bool cluster = program.cluster > 1;
+  if (cluster) out_.line("const u32 rank = cluster_rank();");
+  out_.line("const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;");
+  out_.line("const int warpgroup = warp / 4;");
+  barrier_setup();
+  if (program.dependent_launch) out_.line("dependent_launch_wait();");
+  if (plan_.specialized) producer();
+  consumer();
+  if (plan_.specialized) out_.line("}}");
+  if (plan_.schedule.split_fold > 1) {
+    // Both meetings of the split fold need every thread of the cluster.
+    out_.open("if (warp >= {}) {{", plan_.compute_threads / 32);
+    out_.line("cluster_arrive();");
+    out_.line("cluster_wait();");
+    out_.close();
+  }
+  if (program.dependent_launch) out_.line("dependent_launch_release();");
+  if (cluster) {
+    // No CTA leaves while another may still write its barriers or read its sums.
+    out_.line("__syncwarp();");
+    out_.line("cluster_arrive();");
+    out_.line("cluster_wait();");
+  }
+  out_.close();
+  program.source = out_.text();
+  return program;
+}
+
+CudaProgram lower(const ir::Function& function, const LowerRequest& request) {
+  Analysis analysis(function);
+  Plan plan = make_plan(function, request, analysis);
+  return Emitter(function, request, std::move(plan), analysis).run();
+}
+
+}  // namespace octile::cuda

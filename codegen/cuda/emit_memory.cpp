@@ -1,0 +1,231 @@
+// Loads into registers and stores from them: vectors along the contiguous dimension where alignment
+// allows, bounds checked always.
+#include <algorithm>
+#include <numeric>
+
+#include "octile/codegen/cuda/emitter.hpp"
+#include "octile/codegen/cuda/operands.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+std::string Emitter::extent_text(const ir::Extent& extent) const {
+  std::string base = extent.dim >= 0 ? function_.dims[static_cast<std::size_t>(extent.dim)] + "_dim"
+                                     : fmt::format("{}ll", extent.constant);
+  return extent.divisor == 1 ? base : fmt::format("ceil_div({}, {}ll)", base, extent.divisor);
+}
+
+std::string Emitter::dim_extent(const ir::Op& op, std::size_t dim) const {
+  return extent_text(function_.params[static_cast<std::size_t>(op.attr.index)].shape[dim]);
+}
+
+std::string Emitter::param_name(const ir::Op& op) const {
+  return function_.params[static_cast<std::size_t>(op.attr.index)].name;
+}
+
+std::vector<std::string> Emitter::index_texts(const ir::Op& op, std::size_t rank) {
+  std::vector<std::string> texts;
+  for (std::size_t d = 0; d < rank; ++d) texts.push_back(expr(op.operands[d]));
+  return texts;
+}
+
+// One element as an expression, for threads that evaluate it at explicit coordinates.
+std::string Emitter::element_load(const ir::Op& op) {
+  std::size_t rank = function_.params[static_cast<std::size_t>(op.attr.index)].shape.size();
+  std::string bounds, offset, name = param_name(op);
+  for (std::size_t d = 0; d < rank; ++d) {
+    std::string index = expr(op.operands[d]);
+    bounds += fmt::format("{}in_bounds({}, {})", d ? " && " : "", index, dim_extent(op, d));
+    offset += fmt::format("{}({}) * {}_s{}", d ? " + " : "", index, name, d);
+  }
+  std::string_view type = register_type(op.result()->type.element);
+  std::string other = op.attr.has_other ? expr(op.operands.back()) : fmt::format("static_cast<{}>(0)", type);
+  return fmt::format("({} ? {}_p[{}] : {})", bounds, name, offset, other);
+}
+
+// The register digit that walks along the contiguous dimension, and how much of it one access takes.
+Emitter::VectorAccess Emitter::vector_access(const ir::Op& op, const Runs& runs) {
+  const ir::Param& param = function_.params[static_cast<std::size_t>(op.attr.index)];
+  const TensorFacts& facts = request_.tensors[static_cast<std::size_t>(op.attr.index)];
+  VectorAccess v;
+  if (facts.contiguous_dim < 0) return v;
+  auto form = analysis_.affine(op.operand(facts.contiguous_dim));
+  if (!form || form->axis < 0 || form->divisor != 1) return v;
+  for (std::size_t d = 0; d < param.shape.size(); ++d) {
+    if (static_cast<int>(d) != facts.contiguous_dim && op.operands[d]->type.has_axis(form->axis)) return v;
+  }
+  auto digits = family_->registers({form->axis}, {});
+  if (digits.empty() || digits[0]->place != 1 || runs.count(form->axis)) return v;
+  auto all = family_->registers(index_axes(op, param.shape.size()), runs);
+  if (all.empty() || all[0] != digits[0]) return v;
+  std::int64_t base = analysis_.divisor_of(*form);
+  int bytes = size_in_bytes(param.element), width = digits[0]->size;
+  int usable = std::min(width * bytes & -(width * bytes), facts.alignment);
+  bool aligned = (base == 0 || base % width == 0) && (width & (width - 1)) == 0 &&
+                 usable >= std::min(16, width * bytes);
+  if (!aligned || width * bytes < 2) return v;
+  return {width, facts.contiguous_dim, digits[0], form->axis};
+}
+
+std::string Emitter::bounds_text(const ir::Op& op, std::size_t rank, int skip_dim) const {
+  std::string text;
+  for (std::size_t d = 0; d < rank; ++d) {
+    if (static_cast<int>(d) == skip_dim) continue;
+    text += fmt::format("{}in_bounds(i{}, {})", text.empty() ? "" : " && ", d, dim_extent(op, d));
+  }
+  return text;
+}
+
+// Condition that the coordinates along padded axes belong to the tile.
+std::string Emitter::padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip, const Runs& runs) const {
+  std::string text;
+  for (ir::AxisId axis : axes) {
+    const AxisLayout& layout = family_->at(axis);
+    if (axis == skip || !layout.is_padded()) continue;
+    auto run = runs.find(axis);
+    text += fmt::format(" && {} < {}", family_->coordinate(axis, run == runs.end() ? 1 : run->second), layout.extent);
+  }
+  return text;
+}
+
+void Emitter::load(const ir::Op& op) {
+  if (current_fold_ != nullptr) {
+    for (const SmallLoad& s : current_fold_->small) {
+      if (s.load == &op) return small_load(s);
+    }
+  }
+  std::size_t rank = function_.params[static_cast<std::size_t>(op.attr.index)].shape.size();
+  const ir::Value* v = op.result();
+  Runs runs = analysis_.runs(v);
+  VectorAccess access = vector_access(op, runs);
+  std::string name = declare(v), param = param_name(op);
+  std::string other = op.attr.has_other ? expr(op.operands.back())
+                                        : fmt::format("static_cast<{}>(0)", register_type(v->type.element));
+  int loops = open_loops(v->type.axes, runs, access.factor);
+  out_.open("{{");
+  std::string offset;
+  auto indices = index_texts(op, rank);
+  for (std::size_t d = 0; d < rank; ++d) {
+    out_.line("const long long i{} = {};", d, indices[d]);
+    offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, param, d);
+  }
+  std::string index = v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
+  if (access.width == 1) {
+    out_.line("{}{} = {} ? {}_p[{}] : {};", name, index, bounds_text(op, rank, -1), param, offset, other);
+  } else {
+    std::string rows = bounds_text(op, rank, access.dim), end = dim_extent(op, static_cast<std::size_t>(access.dim));
+    if (rows.empty()) rows = "true";
+    out_.open("if ({} && in_bounds(i{}, {} - {})) {{", rows, access.dim, end, access.width - 1);
+    out_.line("copy_bytes<{}>(&{}{}, {}_p + {});", access.width * size_in_bytes(v->type.element), name, index,
+              param, offset);
+    out_.close("} else {");
+    out_.line("#pragma unroll");
+    out_.line("  for (int e = 0; e < {}; ++e)", access.width);
+    std::string at = family_->register_index(v->type.axes, runs);
+    out_.line("    {}[{} + e] = {} && in_bounds(i{} + e, {}) ? {}_p[{} + e] : {};", name, at, rows, access.dim, end,
+              param, offset, other);
+    out_.line("}}");
+  }
+  out_.close();
+  close_loops(loops);
+}
+
+// Reads a small tile from the current stage of the ring.
+void Emitter::small_load(const SmallLoad& small) {
+  const ir::Value* v = small.load->result();
+  Runs runs = analysis_.runs(v);
+  std::string name = declare(v), index = "0";
+  std::string_view type = register_type(v->type.element);
+  int loops = open_loops(v->type.axes, runs);
+  for (std::size_t i = 0; i < small.axes.size(); ++i) {
+    std::string c = family_->coordinate(small.axes[i], small.runs[i]);
+    if (small.counts[i] == 1) c = "0";
+    else if (small.runs[i] > 1) c = fmt::format("{} / {}", c, small.runs[i]);
+    index = index == "0" ? c : fmt::format("({}) * {} + {}", index, small.counts[i], c);
+  }
+  std::string at = v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
+  out_.line("{}{} = reinterpret_cast<const {}*>(ring + {} * {} + {})[{}];", name, at, type, stage_, plan_.stage_bytes,
+            small.offset, index);
+  close_loops(loops);
+}
+
+void Emitter::store(const ir::Op& op) {
+  std::size_t rank = function_.params[static_cast<std::size_t>(op.attr.index)].shape.size();
+  const ir::Value* value = op.operands[rank];
+  const ir::Value* mask = op.attr.has_mask ? op.operands[rank + 1] : nullptr;
+  std::vector<ir::AxisId> axes = index_axes(op, rank);
+  std::vector<ir::Value*> sources(op.operands.begin(), op.operands.end());
+  Runs runs = analysis_.runs(sources, axes);
+  VectorAccess access = mask == nullptr ? vector_access(op, runs) : VectorAccess{};
+  if (!family_->is_consistent(axes)) {
+    throw ir::Error(fmt::format("kernel '{}': store to '{}' needs a tile whose axes two dots place on the same "
+                                "side of the tensor core", function_.name, param_name(op)));
+  }
+  out_.line("// store {}", param_name(op));
+  std::string primary = family_->primary_condition(axes, runs);
+  if (plan_.cluster_position >= 0) primary += fmt::format("{}tile_valid", primary.empty() ? "" : " && ");
+  out_.open("{}{{", primary.empty() ? "" : fmt::format("if ({}) ", primary));
+  int loops = open_loops(axes, runs, access.factor);
+  out_.open("{{");
+  std::string offset, param = param_name(op);
+  auto indices = index_texts(op, rank);
+  for (std::size_t d = 0; d < rank; ++d) {
+    out_.line("const long long i{} = {};", d, indices[d]);
+    offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, param, d);
+  }
+  std::string condition = bounds_text(op, rank, access.width > 1 ? access.dim : -1);
+  if (condition.empty()) condition = "true";
+  condition += padding_text(axes, access.width > 1 ? access.axis : -1, runs);
+  if (mask != nullptr) condition += " && " + expr(mask);
+  out_.open("if ({}) {{", condition);
+  if (access.width == 1) {
+    out_.line("{}_p[{}] = {};", param, offset, expr(value));
+  } else {
+    out_.line("{}* to = {}_p + {};", register_type(value->type.element), param, offset);
+    store_vector(op, value, access);
+  }
+  out_.close();
+  out_.close();
+  close_loops(loops);
+  out_.close();
+}
+
+// `width` consecutive elements; a narrowing cast at the end of the expression is done in pairs.
+void Emitter::store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access) {
+  ElementType element = value->type.element;
+  std::string end = dim_extent(op, static_cast<std::size_t>(access.dim));
+  const AxisLayout& layout = family_->at(access.axis);
+  std::string fits = fmt::format("i{} + {} <= {}", access.dim, access.width, end);
+  if (layout.is_padded()) fits += fmt::format(" && {} + {} <= {}", family_->coordinate(access.axis), access.width, layout.extent);
+  bool narrowing = value->def != nullptr && value->def->kind == OpKind::cast && !names_.count(value) &&
+                   value->def->operand(0)->type.element == ElementType::f32 && is_float(element) &&
+                   size_in_bytes(element) < 4 && element != ElementType::ue8m0 && access.width % 2 == 0;
+  out_.line("alignas({}) {} elements[{}];", std::min(16, access.width * size_in_bytes(element)),
+            register_type(element), access.width);
+  out_.line("#pragma unroll");
+  if (narrowing) {
+    // The pair is evaluated at two values of the digit's variable.
+    out_.open("for (int pair = 0; pair < {}; pair += 2) {{", access.width);
+    std::string source = expr(value->def->operand(0));
+    out_.line("auto element = [&](int {}) {{ return {}; }};", access.factor->var, source);
+    out_.line("const u32 packed = pack_{}x2(element(pair), element(pair + 1));", info(element).name);
+    out_.line("elements[pair] = packed & {};", size_in_bytes(element) == 2 ? "0xffff" : "0xff");
+    out_.line("elements[pair + 1] = packed >> {};", 8 * size_in_bytes(element));
+  } else {
+    out_.open("for (int {0} = 0; {0} < {1}; ++{0}) {{", access.factor->var, access.width);
+    out_.line("elements[{}] = {};", access.factor->var, expr(value));
+  }
+  out_.close();
+  out_.open("if ({}) {{", fits);
+  out_.line("copy_bytes<{}>(to, elements);", access.width * size_in_bytes(element));
+  out_.close("} else {");
+  out_.line("#pragma unroll");
+  std::string inside = layout.is_padded()
+                           ? fmt::format(" && {} + e < {}", family_->coordinate(access.axis), layout.extent) : "";
+  out_.line("  for (int e = 0; e < {}; ++e)", access.width);
+  out_.line("    if (i{} + e < {}{}) to[e] = elements[e];", access.dim, end, inside);
+  out_.line("}}");
+}
+
+}  // namespace octile::cuda

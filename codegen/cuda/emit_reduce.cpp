@@ -1,0 +1,100 @@
+// Reductions: over a thread's own registers, then lanes by shuffles, then warps through shared
+// memory, always in one order so that results repeat.
+#include <algorithm>
+
+#include "octile/codegen/cuda/emitter.hpp"
+
+namespace octile::cuda {
+
+using ir::ReduceKind;
+
+std::string Emitter::combine(const ir::Op& op, const std::string& x, const std::string& y) const {
+  bool f32 = is_float(op.result()->type.element);
+  switch (op.attr.reduce) {
+    case ReduceKind::sum: return fmt::format("{} + {}", x, y);
+    case ReduceKind::max: return fmt::format("{}({}, {})", f32 ? "fmaxf" : "int_max", x, y);
+    case ReduceKind::min: return fmt::format("{}({}, {})", f32 ? "fminf" : "int_min", x, y);
+  }
+  throw ir::Error("unknown reduction");
+}
+
+namespace {
+
+std::string identity_text(const ir::Op& op) {
+  ElementType type = op.result()->type.element;
+  if (op.attr.reduce == ReduceKind::sum) return type == ElementType::f32 ? "0.0f" : "0";
+  bool max = op.attr.reduce == ReduceKind::max;
+  if (type == ElementType::f32) return max ? "__int_as_float(0xff800000)" : "__int_as_float(0x7f800000)";
+  if (type == ElementType::i64) return max ? "(-9223372036854775807ll - 1)" : "9223372036854775807ll";
+  return max ? "(-2147483647 - 1)" : "2147483647";
+}
+
+}  // namespace
+
+void Emitter::reduce(const ir::Op& op) {
+  const ir::Value *x = op.operand(0), *v = op.result();
+  ir::AxisId axis = op.attr.axis;
+  const AxisLayout& layout = family_->at(axis);
+  std::int64_t group = op.attr.group == 0 ? layout.padded : op.attr.group;
+  std::vector<const Factor*> inner, threads;
+  for (const Factor& f : layout.factors) {
+    if (f.size == 1 || f.place >= group) continue;
+    if (std::int64_t{f.place} * f.size > group) {
+      throw ir::Error(fmt::format("kernel '{}': groups of {} along axis '{}' (extent {}) don't fit the layout of {} "
+                                  "threads; make the extent a multiple of the group times a power of two",
+                                  function_.name, group, layout.name, layout.extent, family_->threads));
+    }
+    if (f.kind == Factor::Kind::reg) inner.push_back(&f);
+    if (f.kind == Factor::Kind::thread) threads.push_back(&f);
+  }
+  std::string type{register_type(v->type.element)};
+  out_.line("// {} over {}", ir::name(op.attr.reduce), layout.name);
+  std::string name = declare(v);
+  auto digits = registers(v);
+  int loops = open_loops(digits);
+  out_.open("{{");
+  out_.line("{} sum = {};", type, identity_text(op));
+  int inner_loops = open_loops(inner);
+  std::string element = expr(x);
+  if (layout.is_padded() && op.attr.group == 0) {
+    element = fmt::format("{} < {} ? {} : {}", family_->coordinate(axis), layout.extent, element, identity_text(op));
+  }
+  out_.line("sum = {};", combine(op, "sum", "(" + element + ")"));
+  close_loops(inner_loops);
+  reduce_across_threads(op, threads);
+  std::string at = v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, analysis_.runs(v)));
+  out_.line("{}{} = sum;", name, at);
+  out_.close();
+  close_loops(loops);
+}
+
+void Emitter::reduce_across_threads(const ir::Op& op, const std::vector<const Factor*>& digits) {
+  std::string type{register_type(op.result()->type.element)};
+  std::vector<std::pair<int, int>> warps;  // stride and size of the digits that cross warps
+  for (const Factor* f : digits) {
+    for (int step = 1; step < f->size; step *= 2) {
+      int distance = f->stride * step;
+      if (distance < 32) {
+        out_.line("sum = {};", combine(op, "sum", fmt::format("__shfl_xor_sync(~0u, sum, {})", distance)));
+      } else {
+        warps.emplace_back(distance, f->size / step);
+        break;
+      }
+    }
+  }
+  for (auto [stride, size] : warps) {
+    // Everyone reads the same values in the same order, so every copy gets the same bits.
+    out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+    out_.line("reinterpret_cast<{}*>(exchange)[thread] = sum;", type);
+    out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+    out_.open("{{");
+    out_.line("const int first = thread - thread / {} % {} * {};", stride, size, stride);
+    out_.line("sum = reinterpret_cast<const {}*>(exchange)[first];", type);
+    out_.line("#pragma unroll 8");
+    out_.line("for (int w = 1; w < {}; ++w) sum = {};", size,
+              combine(op, "sum", fmt::format("reinterpret_cast<const {}*>(exchange)[first + w * {}]", type, stride)));
+    out_.close();
+  }
+}
+
+}  // namespace octile::cuda

@@ -1,0 +1,224 @@
+// Expressions over one element, and values kept in register arrays.
+#include <algorithm>
+#include <cmath>
+
+#include "octile/codegen/cuda/emitter.hpp"
+#include "octile/codegen/cuda/operands.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+std::string_view register_type(ElementType type) { return info(type).cuda_name; }
+
+std::string Emitter::name_of(const ir::Value* value) {
+  std::string hint = value->name;
+  if (hint.empty()) {
+    hint = "v";
+    if (value->def != nullptr) {
+      const ir::Op& op = *value->def;
+      hint = op.kind == OpKind::load ? function_.params[static_cast<std::size_t>(op.attr.index)].name
+                                     : std::string(ir::info(op.kind).name);
+    }
+  }
+  return fmt::format("{}_{}", hint, value->id);
+}
+
+bool Emitter::is_inline(const ir::Value* value) const {
+  const ir::Op& op = *value->def;
+  if (op.operands.empty()) return true;
+  if (!ir::info(op.kind).elementwise) return false;
+  if (analysis_.affine(value) && !value->type.is_scalar()) return true;
+  auto users = users_.find(value);
+  if (users == users_.end() || users->second.size() != 1) return false;
+  const ir::Op& user = *users->second[0];
+  if (user.parent != op.parent || user.kind == OpKind::fold) return false;
+  // A smaller tile is computed once, not in every register of the tile it is broadcast into.
+  bool smaller = !user.results.empty() && user.result()->type.axes.size() > value->type.axes.size();
+  return !smaller || op.operands.size() < 2;
+}
+
+void Emitter::region(const ir::Region& region) {
+  for (const ir::Op* op : region.ops) operation(*op);
+}
+
+void Emitter::operation(const ir::Op& op) {
+  if (op.kind == OpKind::store) return store(op);
+  if (op.kind == OpKind::yield) return;
+  if (!needed_.count(op.result())) return;
+  switch (op.kind) {
+    case OpKind::load: return load(op);
+    case OpKind::dot: return dot(op);
+    case OpKind::reduce: return reduce(op);
+    case OpKind::fold: return fold(op);
+    default:
+      if (!is_inline(op.result())) materialize(op);
+  }
+}
+
+std::vector<const Factor*> Emitter::registers(const ir::Value* value) {
+  return family_->registers(value->type.axes, analysis_.runs(value));
+}
+
+// Declares the register array (or scalar) of a value and gives it its name.
+std::string Emitter::declare(const ir::Value* value) {
+  std::string name = name_of(value);
+  std::string_view type = register_type(value->type.element);
+  if (!value->type.is_scalar()) {
+    int count = family_->register_count(value->type.axes, analysis_.runs(value));
+    out_.line("{} {}[{}];", type, name, count);
+  } else {
+    out_.line("{} {};", type, name);
+  }
+  names_[value] = name;
+  return name;
+}
+
+void Emitter::materialize(const ir::Op& op) {
+  const ir::Value* v = op.result();
+  if (v->type.is_scalar()) {
+    std::string text = op_expr(op);
+    std::string name = name_of(v);
+    out_.line("const {} {} = {};", register_type(v->type.element), name, text);
+    names_[v] = name;
+    return;
+  }
+  std::string name = declare(v);
+  int loops = open_loops(v->type.axes, analysis_.runs(v));
+  out_.line("{}[{}] = {};", name, family_->register_index(v->type.axes, analysis_.runs(v)),
+            op_expr(op));
+  close_loops(loops);
+}
+
+int Emitter::open_loops(const std::vector<const Factor*>& factors) {
+  for (auto it = factors.rbegin(); it != factors.rend(); ++it) {
+    out_.line("#pragma unroll");
+    out_.open("for (int {0} = 0; {0} < {1}; ++{0}) {{", (*it)->var, (*it)->size);
+  }
+  return static_cast<int>(factors.size());
+}
+
+int Emitter::open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs, const Factor* zero) {
+  auto digits = family_->registers(axes, runs);
+  std::vector<const Factor*> zeros;
+  for (const Factor* f : family_->registers(axes, {})) {
+    if (f == zero || std::find(digits.begin(), digits.end(), f) == digits.end()) zeros.push_back(f);
+  }
+  std::erase(digits, zero);
+  int count = open_loops(digits);
+  if (zeros.empty()) return count;
+  out_.open("{{");
+  for (const Factor* f : zeros) out_.line("constexpr int {} = 0;", f->var);
+  return count + 1;
+}
+
+void Emitter::close_loops(int count) {
+  for (int i = 0; i < count; ++i) out_.close();
+}
+
+std::string Emitter::expr(const ir::Value* value) {
+  auto named = names_.find(value);
+  if (named != names_.end() && (value->type.is_scalar() || point_ == nullptr)) {
+    if (value->type.is_scalar()) return named->second;
+    return fmt::format("{}[{}]", named->second,
+                       family_->register_index(value->type.axes, analysis_.runs(value)));
+  }
+  if (value->def == nullptr || value->def->kind == OpKind::fold) {
+    throw ir::Error(fmt::format("kernel '{}': value %{} has no registers here", function_.name, value->id));
+  }
+  return op_expr(*value->def);
+}
+
+std::string Emitter::constant_text(const ir::Op& op) const {
+  ElementType type = op.result()->type.element;
+  if (type == ElementType::i64) return fmt::format("{}ll", op.attr.int_value);
+  if (type == ElementType::b1) return op.attr.int_value != 0 || op.attr.float_value != 0 ? "true" : "false";
+  if (!is_float(type)) return fmt::format("{}", op.attr.int_value);
+  double x = op.attr.float_value;
+  if (std::isnan(x)) return "__int_as_float(0x7fffffff)";
+  if (std::isinf(x)) return x > 0 ? "__int_as_float(0x7f800000)" : "__int_as_float(0xff800000)";
+  std::string text = fmt::format("{:.9g}", static_cast<float>(x));
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
+  return text + "f";
+}
+
+std::string Emitter::cast_expr(const ir::Op& op) {
+  ElementType from = op.operand(0)->type.element, to = op.result()->type.element;
+  std::string x = expr(op.operand(0));
+  auto narrow = [](ElementType t) { return is_float(t) && t != ElementType::f32; };
+  if (from == to) return x;
+  if (narrow(from)) x = fmt::format("{}_to_f32({})", info(from).name, x);
+  if (narrow(to)) {
+    if (!is_float(from)) x = fmt::format("float({})", x);
+    return fmt::format("f32_to_{}({})", info(to).name, x);
+  }
+  if (to == ElementType::f32) return is_float(from) ? x : fmt::format("float({})", x);
+  if (is_float(from)) {
+    if (to == ElementType::i32) return fmt::format("__float2int_rz({})", x);
+    if (to == ElementType::i64) return fmt::format("f32_to_i64({})", x);
+    if (to == ElementType::b1) return fmt::format("({} != 0.0f)", x);
+    return fmt::format("f32_to_u8({})", x);
+  }
+  if (to == ElementType::b1) return fmt::format("({} != 0)", x);
+  if (to == ElementType::u8) return fmt::format("int_to_u8({})", x);
+  if (to == ElementType::i32 && from == ElementType::i64) return fmt::format("i64_to_i32({})", x);
+  return fmt::format("{}({})", register_type(to) == "long long" ? "(long long)" : register_type(to), x);
+}
+
+std::string Emitter::op_expr(const ir::Op& op) {
+  bool f32 = !op.operands.empty() && is_float(op.operand(0)->type.element);
+  auto x = [&](int i) { return expr(op.operand(i)); };
+  auto call = [&](std::string_view f) { return fmt::format("{}({})", f, x(0)); };
+  auto infix = [&](std::string_view o) { return fmt::format("({} {} {})", x(0), o, x(1)); };
+  auto call2 = [&](std::string_view f) { return fmt::format("{}({}, {})", f, x(0), x(1)); };
+  switch (op.kind) {
+    case OpKind::constant: return constant_text(op);
+    case OpKind::scalar_param: return function_.params[static_cast<std::size_t>(op.attr.index)].name + "_p";
+    case OpKind::dim: return function_.dims[static_cast<std::size_t>(op.attr.index)] + "_dim";
+    case OpKind::axis_extent: return fmt::format("{}ll", analysis_.extent(op.attr.axis));
+    case OpKind::grid_index: return fmt::format("grid_{}", op.attr.index);
+    case OpKind::iota:
+      if (point_ != nullptr) return fmt::format("(long long)({})", point_->at(op.attr.axis));
+      return fmt::format("(long long){}", family_->coordinate(op.attr.axis));
+    case OpKind::neg: return fmt::format("(-{})", x(0));
+    case OpKind::abs: return call(f32 ? "fabsf" : "int_abs");
+    case OpKind::exp: return call("expf");
+    case OpKind::exp2: return call("exp2f");
+    case OpKind::log: return call("logf");
+    case OpKind::log2: return call("log2f");
+    case OpKind::sqrt: return call("sqrtf");
+    case OpKind::rsqrt: return call("rsqrtf");
+    case OpKind::tanh: return call("tanhf");
+    case OpKind::sigmoid: return call("sigmoidf");
+    case OpKind::erf: return call("erff");
+    case OpKind::floor: return call("floorf");
+    case OpKind::logical_not: return fmt::format("(!{})", x(0));
+    case OpKind::add: return infix("+");
+    case OpKind::sub: return infix("-");
+    case OpKind::mul: return infix("*");
+    case OpKind::div: return infix("/");
+    case OpKind::rem: return f32 ? call2("fmodf") : infix("%");
+    case OpKind::min: return call2(f32 ? "fminf" : "int_min");
+    case OpKind::max: return call2(f32 ? "fmaxf" : "int_max");
+    case OpKind::ceil_div: return call2("ceil_div");
+    case OpKind::logical_and: return infix("&&");
+    case OpKind::logical_or: return infix("||");
+    case OpKind::cmp_eq: return infix("==");
+    case OpKind::cmp_ne: return infix("!=");
+    case OpKind::cmp_lt: return infix("<");
+    case OpKind::cmp_le: return infix("<=");
+    case OpKind::cmp_gt: return infix(">");
+    case OpKind::cmp_ge: return infix(">=");
+    case OpKind::fma: return fmt::format("fmaf({}, {}, {})", x(0), x(1), x(2));
+    case OpKind::select: return fmt::format("({} ? {} : {})", x(0), x(1), x(2));
+    case OpKind::cast: return cast_expr(op);
+    case OpKind::bitcast:
+      return fmt::format("bit_cast<{}>({})", register_type(op.result()->type.element), x(0));
+    case OpKind::load: return element_load(op);
+    default: break;
+  }
+  throw ir::Error(fmt::format("kernel '{}': '{}' can't be evaluated element by element in a dot's operand",
+                              function_.name, ir::info(op.kind).name));
+}
+
+}  // namespace octile::cuda

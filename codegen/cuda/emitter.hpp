@@ -1,0 +1,154 @@
+// The emitter: prints a planned program as CUDA C++. One short method per kind of operation; the
+// files emit_*.cpp group them by what they print.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "octile/codegen/cuda/plan.hpp"
+
+namespace octile::cuda {
+
+/// Register type that holds one element.
+std::string_view register_type(ElementType type);
+
+/// Indented text.
+class Writer {
+ public:
+  template <typename... Args>
+  void line(fmt::format_string<Args...> format, Args&&... args) {
+    text_ += std::string(static_cast<std::size_t>(2 * depth_), ' ');
+    text_ += fmt::format(format, std::forward<Args>(args)...);
+    text_ += '\n';
+  }
+  template <typename... Args>
+  void open(fmt::format_string<Args...> format, Args&&... args) {
+    line(format, std::forward<Args>(args)...);
+    ++depth_;
+  }
+  void close(std::string_view text = "}") {
+    --depth_;
+    line("{}", text);
+  }
+  void raw(std::string_view text) { text_ += text; }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+  int depth_ = 0;
+};
+
+class Emitter {
+ public:
+  Emitter(const ir::Function& function, const LowerRequest& request, Plan plan, Analysis& analysis);
+  CudaProgram run();
+
+ private:
+  // emit_kernel.cpp: the frame around the tile program.
+  void kernel_signature(CudaProgram& program);
+  void shared_memory_setup();
+  void barrier_setup();
+  void tile_loop_open();
+  void producer();
+  void produce_fold(const FoldPlan& fold, bool small);
+  void produce_tma(const TmaLoad& load);
+  void produce_small(const SmallLoad& load);
+  void consumer();
+  void fold_bounds(const ir::Op& fold);
+  std::string sum_text(const AffineIndex& index);
+  int loader_warps() const;
+  std::string tiles_text() const;
+
+  // emit_values.cpp: expressions over one element, and values in register arrays.
+  void region(const ir::Region& region);
+  void operation(const ir::Op& op);
+  void materialize(const ir::Op& op);
+  bool is_inline(const ir::Value* value) const;
+  std::string expr(const ir::Value* value);
+  std::string op_expr(const ir::Op& op);
+  std::string cast_expr(const ir::Op& op);
+  std::string constant_text(const ir::Op& op) const;
+  std::string name_of(const ir::Value* value);
+  std::string declare(const ir::Value* value);
+  int open_loops(const std::vector<const Factor*>& factors);
+  /// Loops over the registers of a tile; digits inside runs, and `zero`, are constants 0.
+  int open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs, const Factor* zero = nullptr);
+  void close_loops(int count);
+  std::vector<const Factor*> registers(const ir::Value* value);
+
+  // emit_memory.cpp
+  std::string extent_text(const ir::Extent& extent) const;
+  std::string dim_extent(const ir::Op& op, std::size_t dim) const;
+  std::string param_name(const ir::Op& op) const;
+  std::string element_load(const ir::Op& op);
+  void load(const ir::Op& op);
+  void small_load(const SmallLoad& small);
+  void store(const ir::Op& op);
+  struct VectorAccess {
+    int width = 1;
+    int dim = -1;
+    const Factor* factor = nullptr;
+    ir::AxisId axis = -1;
+  };
+  VectorAccess vector_access(const ir::Op& op, const Runs& runs);
+  std::vector<std::string> index_texts(const ir::Op& op, std::size_t rank);
+  std::string bounds_text(const ir::Op& op, std::size_t rank, int skip_dim) const;
+  std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip, const Runs& runs) const;
+  void store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access);
+
+  // emit_reduce.cpp
+  void reduce(const ir::Op& op);
+  std::string combine(const ir::Op& op, const std::string& x, const std::string& y) const;
+  void reduce_across_threads(const ir::Op& op, const std::vector<const Factor*>& digits);
+
+  // emit_dot.cpp
+  void dot(const ir::Op& op);
+  void dot_by_fma(const ir::Op& op);
+  void fill_scratch(const DotPlan& dot, const Operand& operand);
+  void issue(const DotPlan& dot, const std::string& array, int chunk_begin, int chunk_end,
+             const std::string& accumulate);
+  std::string operand_address(const DotPlan& dot, const Operand& operand, bool m_side, int block, int chunk) const;
+  std::string wgmma_name(const DotPlan& dot) const;
+  std::string wgmma_functions() const;
+
+  // emit_fold.cpp
+  void fold(const ir::Op& op);
+  void begin_carried(const ir::Op& op);
+  void end_carried(const ir::Op& op);
+  void pipelined_fold(const FoldPlan& plan);
+  void name_index(const ir::Op& fold, const std::string& trip);
+  void declare_dots(const FoldPlan& plan, const std::string& suffix);
+  void issue_block(const FoldPlan& plan, const std::string& suffix);
+  void finish_block(const FoldPlan& plan, const std::string& suffix, int pending);
+  void one_set_loop(const FoldPlan& plan);
+  void two_sets_loop(const FoldPlan& plan);
+  void in_place_loop(const FoldPlan& plan);
+  void release_stage(const std::string& stage);
+  void advance(const std::string& stage, const std::string& phase);
+  void combine_split(const FoldPlan& plan);
+  bool depends_on_dots(const FoldPlan& plan, const ir::Value* value) const;
+  bool depends_on_dots(const FoldPlan& plan, const ir::Op& op) const;
+
+  const ir::Function& function_;
+  const LowerRequest& request_;
+  Plan plan_;
+  Analysis& analysis_;
+  Writer out_;
+  const Family* family_ = nullptr;
+  const FoldPlan* current_fold_ = nullptr;
+  std::unordered_map<const ir::Value*, std::string> names_;
+  std::unordered_map<const ir::Value*, std::vector<const ir::Op*>> users_;
+  std::unordered_set<const ir::Value*> needed_;
+  /// When set, an element is evaluated at these coordinates instead of a thread's registers.
+  const std::map<ir::AxisId, std::string>* point_ = nullptr;
+  std::string stage_ = "stage";  ///< variable that holds the stage being read
+  int split_ranks_ = 1;  ///< CTAs of a split fold that go on after it
+};
+
+}  // namespace octile::cuda

@@ -1,0 +1,434 @@
+#include "octile/codegen/cuda/plan.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "octile/codegen/cuda/operands.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+const DotPlan* Plan::find_dot(const ir::Op* op) const {
+  for (const DotPlan& d : dots) {
+    if (d.op == op) return &d;
+  }
+  return nullptr;
+}
+
+const FoldPlan* Plan::find_fold(const ir::Op* op) const {
+  for (const FoldPlan& f : folds) {
+    if (f.fold == op) return &f;
+  }
+  return nullptr;
+}
+
+namespace {
+
+constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
+
+int round_up(int x, int to) { return (x + to - 1) / to * to; }
+
+class Planner {
+ public:
+  Planner(const ir::Function& function, const LowerRequest& request, Analysis& analysis)
+      : function_(function), request_(request), analysis_(analysis) {
+    plan_.schedule = request.schedule;
+  }
+
+  Plan run() {
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+      if (op.kind == OpKind::dot) plan_dot(op);
+    });
+    plan_folds();
+    plan_threads();
+    build_family();
+    plan_grid();
+    plan_shared_memory();
+    return std::move(plan_);
+  }
+
+ private:
+  const Schedule& schedule() const { return plan_.schedule; }
+  int extent(ir::AxisId axis) const { return static_cast<int>(analysis_.extent(axis)); }
+  const std::string& axis_name(ir::AxisId axis) const {
+    return function_.axes[static_cast<std::size_t>(axis)].name;
+  }
+  [[noreturn]] void refuse(const std::string& why) const {
+    throw ir::Error(fmt::format("kernel '{}': schedule [{}] is not legal: {}", function_.name,
+                                to_string(request_.schedule), why));
+  }
+
+  void plan_dot(const ir::Op& op) {
+    DotPlan d;
+    d.op = &op;
+    d.k_axis = op.attr.axis;
+    d.k_extent = extent(d.k_axis);
+    const ir::Value *a = op.operand(0), *b = op.operand(1);
+    d.tensor_core = tensor_core_types(a->type.element, b->type.element) &&
+                    a->type.axes.size() == 2 && b->type.axes.size() == 2;
+    if (d.tensor_core) assign_sides(d, a, b);
+    plan_.dots.push_back(d);
+  }
+
+  // The M side of wgmma takes multiples of 64 rows, the N side multiples of 8 columns.
+  void assign_sides(DotPlan& d, const ir::Value* a, const ir::Value* b) {
+    ir::AxisId x = other_axis(a, d.k_axis), y = other_axis(b, d.k_axis);
+    bool swap = schedule().swap_operands == 1;
+    if (schedule().swap_operands < 0) swap = extent(x) % 64 != 0 && extent(y) % 64 == 0;
+    if (m_axes_.count(x) || n_axes_.count(y)) swap = false;
+    if (m_axes_.count(y) || n_axes_.count(x)) swap = true;
+    d.m = {swap ? b : a, swap ? y : x, 0, -1, -1};
+    d.n = {swap ? a : b, swap ? x : y, 0, -1, -1};
+    if (n_axes_.count(d.m.axis) || m_axes_.count(d.n.axis)) {
+      refuse(fmt::format("dots need axis '{}' on both sides of the tensor core",
+                         axis_name(n_axes_.count(d.m.axis) ? d.m.axis : d.n.axis)));
+    }
+    m_axes_.insert(d.m.axis);
+    n_axes_.insert(d.n.axis);
+  }
+
+  void plan_folds() {
+    for (const ir::Op* op : function_.body->ops) {
+      if (op->kind != OpKind::fold) continue;
+      FoldPlan f;
+      f.fold = op;
+      f.splittable = is_sum_from_zero(*op);
+      for (DotPlan& d : plan_.dots) {
+        if (d.op->parent != op->regions[0] || !d.tensor_core) continue;
+        d.m.tma = add_tma(f, d, d.m);
+        d.n.tma = add_tma(f, d, d.n);
+      }
+      if (!f.tma.empty()) plan_.folds.push_back(f);
+    }
+    plan_.specialized = !plan_.folds.empty();
+  }
+
+  int add_tma(FoldPlan& f, const DotPlan& d, const Operand& operand) {
+    const ir::Op* load = operand.value->def;
+    if (load == nullptr || load->kind != OpKind::load || load->parent != f.fold->regions[0]) {
+      return -1;
+    }
+    auto form = tma_form(function_, analysis_, request_, *load, operand.axis, d.k_axis);
+    if (!form) return -1;
+    for (std::size_t i = 0; i < f.tma.size(); ++i) {
+      if (f.tma[i].load == load) return static_cast<int>(i);
+    }
+    form->map = static_cast<int>(plan_.tensor_maps.size());
+    plan_.tensor_maps.push_back({});
+    f.tma.push_back(*form);
+    return static_cast<int>(f.tma.size()) - 1;
+  }
+
+  void plan_threads() {
+    bool any = std::any_of(plan_.dots.begin(), plan_.dots.end(),
+                           [](const DotPlan& d) { return d.tensor_core; });
+    if (!any) {
+      plan_.compute_threads = blocked_threads();
+      plan_.consumers = (plan_.compute_threads + 127) / 128;
+      plan_.threads = plan_.compute_threads;
+      return;
+    }
+    int blocks = 1 << 20;
+    for (ir::AxisId m : m_axes_) blocks = std::min(blocks, (extent(m) + 63) / 64);
+    int consumers = schedule().consumers;
+    if (consumers == 0) consumers = blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : 1;
+    if (consumers > 4) refuse(fmt::format("consumers={} is above the limit of 4", consumers));
+    if (blocks % consumers != 0) {
+      refuse(fmt::format("consumers={} doesn't divide the tile's {} blocks of 64 rows; use {}",
+                         consumers, blocks, std::gcd(consumers, blocks)));
+    }
+    plan_.consumers = consumers;
+    plan_.compute_threads = 128 * consumers;
+    plan_.threads = plan_.compute_threads + (plan_.specialized ? 128 : 0);
+    constexpr int kConsumer[] = {0, 240, 240, 160, 112}, kProducer[] = {0, 40, 24, 32, 32};
+    plan_.consumer_registers =
+        schedule().consumer_registers ? schedule().consumer_registers : kConsumer[consumers];
+    plan_.producer_registers =
+        schedule().producer_registers ? schedule().producer_registers : kProducer[consumers];
+    int total = plan_.consumer_registers * plan_.compute_threads + plan_.producer_registers * 128;
+    // What the CTA is launched with is all that setmaxnreg can hand out.
+    int pool = 65536 / plan_.threads / 8 * 8 * plan_.threads;
+    if (plan_.specialized && total > pool) {
+      refuse(fmt::format("{} registers per consumer and {} per producer thread need {} registers of {}",
+                         plan_.consumer_registers, plan_.producer_registers, total, pool));
+    }
+    for (DotPlan& d : plan_.dots) {
+      if (d.tensor_core) shape_dot(d);
+    }
+  }
+
+  void shape_dot(DotPlan& d) {
+    d.shape.warpgroups = plan_.consumers;
+    int m_blocks = (extent(d.m.axis) + 63) / 64;
+    if (m_blocks % plan_.consumers != 0) {
+      refuse(fmt::format("axis '{}' has {} blocks of 64 rows for {} consumers",
+                         axis_name(d.m.axis), m_blocks, plan_.consumers));
+    }
+    d.shape.m_blocks = m_blocks / plan_.consumers;
+    int n = round_up(extent(d.n.axis), 8);
+    d.shape.n_blocks = (n + 255) / 256;
+    d.shape.n = round_up((n + d.shape.n_blocks - 1) / d.shape.n_blocks, 8);
+    d.m.rows = 64 * m_blocks;
+    d.n.rows = d.shape.n * d.shape.n_blocks;
+    int k_bytes = d.k_extent * size_in_bytes(d.m.value->type.element);
+    d.swizzle = k_bytes > 64 ? 128 : k_bytes > 32 ? 64 : 32;
+    d.chunks = (k_bytes + d.swizzle - 1) / d.swizzle;
+    bool fp8 = is_fp8(d.m.value->type.element);
+    d.chained = !fp8 || d.op->attr.fast_accumulate || d.chunks == 1;
+    d.pipelined = d.m.tma >= 0 && d.n.tma >= 0 && d.chained;
+  }
+
+  int blocked_threads() {
+    if (schedule().warps > 0) {
+      if (schedule().warps > 32 || (schedule().warps & (schedule().warps - 1)) != 0) {
+        refuse(fmt::format("warps={} must be a power of two up to 32", schedule().warps));
+      }
+      return 32 * schedule().warps;
+    }
+    std::int64_t elements = 1;
+    for (const ir::Value* v : family_values(function_, plan_, analysis_)) {
+      std::int64_t n = 1;
+      for (ir::AxisId axis : v->type.axes) n *= extent(axis);
+      elements = std::max(elements, n);
+    }
+    int threads = 128;
+    while (threads < 1024 && threads * 16 < elements) threads *= 2;
+    return threads;
+  }
+
+  void build_family() {
+    std::set<ir::AxisId> needed;
+    for (const ir::Value* v : family_values(function_, plan_, analysis_)) {
+      needed.insert(v->type.axes.begin(), v->type.axes.end());
+    }
+    plan_.family.threads = plan_.compute_threads;
+    if (m_axes_.empty()) {
+      std::vector<AxisLayout> axes;
+      int vector = 1;
+      for (ir::AxisId axis : memory_order(function_, request_, analysis_, needed, vector)) {
+        axes.push_back({axis, emitted_axis_name(function_, axis), extent(axis), extent(axis), {}});
+      }
+      plan_.family = blocked_family(axes, plan_.compute_threads, vector);
+    } else {
+      for (const DotPlan& d : plan_.dots) {
+        if (!d.tensor_core) continue;
+        add_mma_axis(d.m.axis, true, d.shape);
+        add_mma_axis(d.n.axis, false, d.shape);
+      }
+      for (ir::AxisId axis : needed) add_other_axis(axis);
+    }
+    split_runs();
+    plan_.outer = plan_.family;
+  }
+
+  void add_mma_axis(ir::AxisId axis, bool m_side, const MmaShape& shape) {
+    if (plan_.family.has(axis)) return;
+    std::string name = emitted_axis_name(function_, axis);
+    plan_.family.add(m_side ? mma_m_layout(axis, name, extent(axis), shape)
+                            : mma_n_layout(axis, name, extent(axis), shape));
+  }
+
+  // Axes that no dot produces: on the side that the tiles they meet in leave free.
+  void add_other_axis(ir::AxisId axis) {
+    if (plan_.family.has(axis)) return;
+    bool meets_m = false, meets_n = false;
+    for (const ir::Value* v : family_values(function_, plan_, analysis_)) {
+      if (!v->type.has_axis(axis)) continue;
+      for (ir::AxisId other : v->type.axes) {
+        meets_m |= m_axes_.count(other) != 0;
+        meets_n |= n_axes_.count(other) != 0;
+      }
+    }
+    std::string name = emitted_axis_name(function_, axis);
+    MmaShape shape;
+    if (!meets_n && extent(axis) >= 8) {
+      shape.n = std::min(256, round_up(extent(axis), 8));
+      shape.n_blocks = (extent(axis) + shape.n - 1) / shape.n;
+      plan_.family.add(mma_n_layout(axis, name, extent(axis), shape));
+    } else if (!meets_m && extent(axis) >= 8) {
+      shape.warpgroups = plan_.consumers;
+      shape.m_blocks = (extent(axis) + 64 * plan_.consumers - 1) / (64 * plan_.consumers);
+      plan_.family.add(mma_m_layout(axis, name, extent(axis), shape));
+    } else {
+      AxisLayout layout{axis, name, extent(axis), extent(axis), {}};
+      layout.factors = {{Factor::Kind::reg, extent(axis), 1, 1, 200000 + axis, name + "_1"}};
+      plan_.family.add(layout);
+    }
+  }
+
+  void split_runs() {
+    for (const ir::Value* v : family_values(function_, plan_, analysis_)) {
+      for (auto [axis, run] : analysis_.runs(v)) split_at_run(plan_.family.at(axis), run);
+      if (v->def != nullptr && v->def->kind == OpKind::reduce && v->def->attr.group > 0) {
+        split_at_run(plan_.family.at(v->def->attr.axis), v->def->attr.group);
+      }
+    }
+  }
+
+  void plan_grid() {
+    int rank = static_cast<int>(function_.grid.size());
+    plan_.fastest_position = 0;
+    if (!schedule().fastest_axis.empty()) plan_.fastest_position = position_of(schedule().fastest_axis);
+    if (schedule().cluster > 1) {
+      if (!schedule().cluster_axis.empty()) {
+        plan_.cluster_position = position_of(schedule().cluster_axis);
+      } else {
+        plan_.cluster_position = 0;
+      }
+      plan_.fastest_position = plan_.cluster_position;
+      if (schedule().split_fold > 1) refuse("cluster and split_fold can't be combined");
+      if (schedule().cluster > 8) refuse(fmt::format("cluster={} is above 8", schedule().cluster));
+    }
+    plan_.group_width = schedule().group_width > 0 ? schedule().group_width : (rank > 1 ? 8 : 1);
+    if (schedule().cluster > 1) plan_.group_width = round_up(plan_.group_width, schedule().cluster);
+    plan_.persistent = schedule().persistent == 1;
+    if (schedule().persistent < 0) plan_.persistent = plan_.specialized && schedule().split_fold == 1;
+    if (schedule().split_fold > 1) plan_split();
+    plan_multicast();
+  }
+
+  void plan_split() {
+    if (schedule().split_fold > 8) {
+      refuse(fmt::format("split_fold={} is above the portable cluster size of 8", schedule().split_fold));
+    }
+    if (plan_.folds.size() != 1 || !plan_.folds[0].splittable) {
+      refuse("split_fold needs exactly one pipelined fold that is a sum");
+    }
+    plan_.persistent = false;
+  }
+
+  // Grid position whose index multiplies the axis' extent in some index of the program.
+  int position_of(const std::string& name) const {
+    ir::AxisId axis = function_.find_axis(name);
+    if (axis < 0) refuse(fmt::format("there is no axis '{}'", name));
+    for (std::size_t p = 0; p < function_.grid.size(); ++p) {
+      if (grid_position_uses(function_, static_cast<int>(p), axis)) return static_cast<int>(p);
+    }
+    refuse(fmt::format("no grid extent is counted in blocks of axis '{}'", name));
+  }
+
+  void plan_multicast() {
+    if (schedule().cluster <= 1) return;
+    for (FoldPlan& f : plan_.folds) {
+      for (TmaLoad& t : f.tma) {
+        unsigned bits = 0;
+        for (const ir::Value* v : t.load->operands) bits |= analysis_.dependences(v);
+        if (bits & (1u << plan_.cluster_position)) continue;
+        if (t.box_rows % (8 * schedule().cluster) != 0) {
+          refuse(fmt::format("cluster={} must divide a shared tile of {} rows into multiples of 8",
+                             schedule().cluster, t.box_rows));
+        }
+        t.multicast = true;
+      }
+    }
+  }
+
+  void plan_shared_memory() {
+    int ring = plan_ring();
+    plan_.scratch_offset = ring;
+    int scratch = 0;
+    for (DotPlan& d : plan_.dots) {
+      if (!d.tensor_core) continue;
+      for (Operand* o : {&d.m, &d.n}) {
+        if (o->tma >= 0) continue;
+        o->scratch = scratch;
+        scratch += o->rows * d.swizzle * d.chunks;
+        scratch = round_up(scratch, kStageAlignment);
+      }
+    }
+    plan_.scratch_bytes = scratch;
+    plan_.reduce_offset = ring + scratch;
+    // Cross-warp reductions: one f32 or i32 per warp and register, at most 16 registers at a time.
+    int reduce_bytes = 32 * 4 * 32;
+    plan_.barrier_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
+    plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 16 * plan_.stages : 0);
+    if (plan_.shared_bytes > 0) plan_.shared_bytes += kStageAlignment;  // the base may need aligning
+    int limit = request_.target.shared_bytes_per_block;
+    if (plan_.shared_bytes > limit) {
+      refuse(fmt::format("{} bytes of shared memory, {} over the limit of {}{}", plan_.shared_bytes,
+                         plan_.shared_bytes - limit, limit,
+                         plan_.stages > 1 ? fmt::format("; {} stages of {} bytes would fit",
+                                                        std::max(0, (limit - (plan_.shared_bytes - ring)) /
+                                                                        std::max(1, plan_.stage_bytes)),
+                                                        plan_.stage_bytes)
+                                          : std::string{}));
+    }
+  }
+
+  bool uses_reduce() const {
+    bool any = false;
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) { any |= op.kind == OpKind::reduce; });
+    return any;
+  }
+
+  int plan_ring() {
+    if (!plan_.specialized) return 0;
+    for (FoldPlan& f : plan_.folds) finish_fold(f);
+    int scratch = 0;
+    for (const DotPlan& d : plan_.dots) {
+      if (!d.tensor_core) continue;
+      for (const Operand* o : {&d.m, &d.n}) {
+        if (o->tma < 0) scratch += round_up(o->rows * d.swizzle * d.chunks, kStageAlignment);
+      }
+    }
+    int room = request_.target.shared_bytes_per_block - 2 * kStageAlignment - scratch -
+               (uses_reduce() ? 4096 : 0) - split_bytes();
+    int fit = room / plan_.stage_bytes;
+    plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, 12);
+    if (plan_.stages < 1) refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, room));
+    if (plan_.stages > fit) {
+      refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit", plan_.stages,
+                         plan_.stage_bytes, plan_.stages * plan_.stage_bytes, room, fit));
+    }
+    return plan_.stages * plan_.stage_bytes;
+  }
+
+  // The partial sums of a split fold are exchanged through the ring once it has drained.
+  int split_bytes() const { return 0; }
+
+  void finish_fold(FoldPlan& f) {
+    int offset = 0;
+    for (TmaLoad& t : f.tma) {
+      t.offset = offset;
+      offset += round_up(t.rows * t.swizzle * t.chunks, kStageAlignment);
+      TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.map)];
+      map.param = t.load->attr.index;
+      map.dim_order = t.dim_order;
+      map.swizzle_bytes = t.swizzle;
+      map.l2_promotion_bytes = 256;
+      map.box.assign(t.dim_order.size(), 1);
+      map.box[0] = t.chunk_elements;
+      map.box[1] = t.multicast ? t.box_rows / schedule().cluster : t.box_rows;
+    }
+    find_small_loads(function_, analysis_, plan_, f);
+    for (SmallLoad& s : f.small) {
+      s.offset = offset;
+      offset += round_up(4 * s.count, 16);
+    }
+    for (const ir::Op* op : f.fold->regions[0]->ops) {
+      const DotPlan* d = op->kind == OpKind::dot ? plan_.find_dot(op) : nullptr;
+      if (d == nullptr) continue;
+      if (d->pipelined) f.pipelined_dots.push_back(op);
+      if (!d->pipelined && (d->m.tma >= 0 || d->n.tma >= 0)) f.stage_used_late = true;
+    }
+    f.in_place = f.pipelined_dots.size() == 1 && adds_in_place(*f.fold, f.pipelined_dots[0]);
+    plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
+  }
+
+  const ir::Function& function_;
+  const LowerRequest& request_;
+  Analysis& analysis_;
+  Plan plan_;
+  std::set<ir::AxisId> m_axes_, n_axes_;
+};
+
+}  // namespace
+
+Plan make_plan(const ir::Function& function, const LowerRequest& request, Analysis& analysis) {
+  return Planner(function, request, analysis).run();
+}
+
+}  // namespace octile::cuda

@@ -1,0 +1,108 @@
+// The plan: every decision of the lowering, made and checked before a line is printed. It knows
+// folds, dots, tiles and axes, and turns a schedule into roles, layouts and shared memory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "octile/codegen/cuda/analysis.hpp"
+#include "octile/codegen/cuda/layout.hpp"
+#include "octile/codegen/cuda/program.hpp"
+
+namespace octile::cuda {
+
+/// A dot operand that TMA brings into a stage of the ring, swizzled, K-major.
+struct TmaLoad {
+  const ir::Op* load = nullptr;
+  int map = 0;                          ///< index into CudaProgram::tensor_maps
+  std::vector<int> dim_order;           ///< tensor dimensions, innermost first
+  int rows = 0;                         ///< padded rows in shared memory
+  int box_rows = 0;                     ///< rows of one copy
+  int chunks = 1;                       ///< copies along K, one swizzle width each
+  int chunk_elements = 0;
+  int swizzle = 128;
+  int offset = 0;                       ///< bytes from the start of a stage
+  int bytes = 0;                        ///< that land in one CTA's stage
+  bool multicast = false;               ///< same tile for every CTA of the cluster
+};
+
+/// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed.
+struct SmallLoad {
+  const ir::Op* load = nullptr;
+  std::vector<ir::AxisId> axes;
+  std::vector<std::int64_t> counts;  ///< stored elements per axis
+  std::vector<std::int64_t> runs;    ///< run length per axis
+  int count = 1;
+  int offset = 0;
+};
+
+/// Where a tensor-core operand lies in shared memory when the dot runs.
+struct Operand {
+  const ir::Value* value = nullptr;
+  ir::AxisId axis = -1;  ///< the axis that isn't contracted
+  int rows = 0;          ///< padded
+  int tma = -1;          ///< index into FoldPlan::tma, or
+  int scratch = -1;      ///< byte offset in the scratch area that threads fill before the dot
+};
+
+struct DotPlan {
+  const ir::Op* op = nullptr;
+  bool tensor_core = false;
+  Operand m, n;
+  ir::AxisId k_axis = -1;
+  int k_extent = 0;
+  int swizzle = 128;
+  int chunks = 1;  ///< swizzle widths along K
+  MmaShape shape;
+  bool chained = true;  ///< one accumulator chain over all chunks; else promoted per chunk
+  bool pipelined = false;  ///< both operands come from the ring: issued first, waited for later
+};
+
+struct FoldPlan {
+  const ir::Op* fold = nullptr;
+  std::vector<TmaLoad> tma;
+  std::vector<SmallLoad> small;
+  std::vector<const ir::Op*> pipelined_dots;
+  bool in_place = false;        ///< the only carried value is add(carried, dot): wgmma adds into it
+  bool stage_used_late = false; ///< something after the dots still reads the stage
+  bool splittable = false;      ///< every carried value is a sum from zero: trips can be divided
+};
+
+struct Plan {
+  Schedule schedule;
+  Family family;           ///< inside folds and, without split_fold, everywhere
+  Family outer;            ///< outside of a split fold
+  std::vector<DotPlan> dots;
+  std::vector<FoldPlan> folds;
+  std::vector<TensorMap> tensor_maps;
+  bool specialized = false;  ///< has a producer warpgroup
+  int consumers = 1;
+  int compute_threads = 128;
+  int threads = 128;
+  int stages = 0, stage_bytes = 0;
+  int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
+  int shared_bytes = 0;
+  int producer_registers = 0, consumer_registers = 0;
+  int cluster_position = -1;  ///< grid position whose neighbours form a cluster
+  int fastest_position = 0;
+  int group_width = 1;
+  bool persistent = false;
+
+  const DotPlan* find_dot(const ir::Op* op) const;
+  const FoldPlan* find_fold(const ir::Op* op) const;
+};
+
+/// Throws ir::Error naming the limit, the amount and what would fit.
+Plan make_plan(const ir::Function& function, const LowerRequest& request, Analysis& analysis);
+
+/// Values whose elements live in registers, evaluated in the family (dot operands that shared
+/// memory holds are not among them).
+std::unordered_set<const ir::Value*> family_values(const ir::Function& function, const Plan& plan,
+                                                   Analysis& analysis);
+
+}  // namespace octile::cuda
