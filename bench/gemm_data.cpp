@@ -67,8 +67,8 @@ Tolerance tolerance(Precision precision, bool fast) {
   // bf16 rounds to 2^-9 of the value. The promoted FP8 accumulator truncates at 2^-13 of the
   // largest term of a block of 32; over the whole of k it loses far more.
   const float rounding = 0x1p-8f;
-  if (precision == Precision::bf16) return {2.5e-3, rounding, 0x1p-16f};
-  return fast ? Tolerance{3e-2, rounding, 0x1p-8f} : Tolerance{2.5e-3, rounding, 0x1p-11f};
+  if (precision == Precision::bf16) return {2e-3, rounding, 0x1p-16f};
+  return fast ? Tolerance{8e-3, rounding, 0x1p-8f} : Tolerance{2e-3, rounding, 0x1p-11f};
 }
 
 GemmData::GemmData(const Shape& shape, Precision precision, unsigned long long seed)

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -119,11 +120,19 @@ void run_safely(benchmark::State& state, const Contender& contender, const Shape
   }
 }
 
+// The driver's release ("580.159.04"), which the CUDA driver API doesn't tell.
+std::string driver_release() {
+  std::ifstream file("/sys/module/nvidia/version");
+  std::string release;
+  return std::getline(file, release) ? release : "unknown";
+}
+
 void add_context() {
   const Device& gpu = device();
   benchmark::AddCustomContext("gpu", gpu.name);
   benchmark::AddCustomContext("sm_count", std::to_string(gpu.sm_count));
   benchmark::AddCustomContext("l2_bytes", std::to_string(gpu.l2_bytes));
+  benchmark::AddCustomContext("driver", driver_release());
   benchmark::AddCustomContext("driver_cuda_version", std::to_string(gpu.driver_version));
   benchmark::AddCustomContext("headers_cuda_version", std::to_string(CUDA_VERSION));
   benchmark::AddCustomContext("cublaslt_version", cublaslt_version());

@@ -1,0 +1,93 @@
+#include "octile/bench/schedule_text.hpp"
+
+#include <charconv>
+#include <functional>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "octile/bench/device.hpp"
+
+namespace octile::bench {
+namespace {
+
+template <typename Integer>
+Integer parse_integer(const std::string& word, const std::string& value) {
+  Integer number = 0;
+  const char* end = value.data() + value.size();
+  const auto [stop, failure] = std::from_chars(value.data(), end, number);
+  if (failure != std::errc() || stop != end) {
+    throw Error("schedule: \"" + word + "\" needs a whole number after \"=\"");
+  }
+  return number;
+}
+
+using Setter = std::function<void(Schedule&, const std::string& word, const std::string& value)>;
+
+Setter setter(int Schedule::*knob) {
+  return [knob](Schedule& s, const std::string& word, const std::string& value) {
+    s.*knob = parse_integer<int>(word, value);
+  };
+}
+Setter setter(std::string Schedule::*knob) {
+  return [knob](Schedule& s, const std::string&, const std::string& value) { s.*knob = value; };
+}
+Setter setter(bool Schedule::*knob) {
+  return [knob](Schedule& s, const std::string& word, const std::string& value) {
+    if (value != "true" && value != "false" && value != "1" && value != "0") {
+      throw Error("schedule: \"" + word + "\" needs true or false after \"=\"");
+    }
+    s.*knob = value == "true" || value == "1";
+  };
+}
+
+const std::map<std::string, Setter>& knobs() {
+  static const std::map<std::string, Setter> table = {
+#define OCTILE_BENCH_KNOB(name) {#name, setter(&Schedule::name)}
+      OCTILE_BENCH_KNOB(stages),
+      OCTILE_BENCH_KNOB(consumers),
+      OCTILE_BENCH_KNOB(warps),
+      OCTILE_BENCH_KNOB(ping_pong),
+      OCTILE_BENCH_KNOB(order_consumers),
+      OCTILE_BENCH_KNOB(accumulators),
+      OCTILE_BENCH_KNOB(unroll),
+      OCTILE_BENCH_KNOB(cluster),
+      OCTILE_BENCH_KNOB(cluster_axis),
+      OCTILE_BENCH_KNOB(fastest_axis),
+      OCTILE_BENCH_KNOB(group_width),
+      OCTILE_BENCH_KNOB(persistent),
+      OCTILE_BENCH_KNOB(split_fold),
+      OCTILE_BENCH_KNOB(swap_operands),
+      OCTILE_BENCH_KNOB(tma_store),
+      OCTILE_BENCH_KNOB(epilogue_overlap),
+      OCTILE_BENCH_KNOB(producer_registers),
+      OCTILE_BENCH_KNOB(consumer_registers),
+      OCTILE_BENCH_KNOB(dependent_launch),
+#undef OCTILE_BENCH_KNOB
+  };
+  return table;
+}
+
+}  // namespace
+
+Schedule parse_schedule(const std::string& text) {
+  Schedule schedule;
+  std::set<std::string> seen;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const std::size_t equals = word.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == word.size()) {
+      throw Error("schedule: expected name=value, got \"" + word + "\"");
+    }
+    const std::string name = word.substr(0, equals), value = word.substr(equals + 1);
+    if (!seen.insert(name).second) throw Error("schedule: \"" + name + "\" is given twice");
+    if (const auto knob = knobs().find(name); knob != knobs().end()) {
+      knob->second(schedule, word, value);
+    } else {
+      schedule.axes[name] = parse_integer<std::int64_t>(word, value);
+    }
+  }
+  return schedule;
+}
+
+}  // namespace octile::bench
