@@ -31,7 +31,7 @@ class Builder {
   void set_location(std::string location) { location_ = std::move(location); }
 
   // Leaves.
-  Value* constant(ElementType element, double value);       ///< f32 and, exactly, integers
+  Value* constant(ElementType element, double value);  ///< f32 and, exactly, integers
   Value* constant_int(ElementType element, std::int64_t value);
   Value* scalar_param(ParamId param);
   Value* dim_value(DimId dim);
@@ -58,9 +58,11 @@ class Builder {
   /// Opens a fold, calls `body(index, carried)` with the builder inside its region, and closes it
   /// with what `body` returns (as many values as `init`, of types with the same element; axes of a
   /// carried value are widened to those the body returns). Returns the fold's results.
-  std::vector<Value*> fold(
-      Value* trip_count, const std::vector<Value*>& init,
-      const std::function<std::vector<Value*>(Value*, const std::vector<Value*>&)>& body);
+  /// Where the returned axes are wider than a carried value's, the region is discarded and `body`
+  /// called again with wider arguments: it may be called more than once and must only build.
+  using FoldBody = std::function<std::vector<Value*>(Value*, const std::vector<Value*>&)>;
+  std::vector<Value*> fold(Value* trip_count, const std::vector<Value*>& init,
+                           const FoldBody& body);
 
   // Used by the parser and by passes that copy operations: appends an operation with given
   // operands and attributes after checking it as the methods above do. Not for `fold`.
@@ -72,6 +74,11 @@ class Builder {
  private:
   struct Scope;
   Value* emit(OpKind kind, std::vector<Value*> operands, const Attributes& attr, TileType type);
+  void check_in_scope(std::string_view where, const Value* value) const;
+  std::vector<Value*> trace_body(Op* op, const std::vector<TileType>& carried,
+                                 const FoldBody& body);
+  /// Adds the axes of `yielded` to `carried`; true when there was nothing to add.
+  bool widen(std::vector<TileType>& carried, const std::vector<Value*>& yielded) const;
 
   Function& function_;
   Region* region_;

@@ -21,7 +21,9 @@ constexpr std::array<ElementTypeInfo, kElementTypeCount> kTable{{
 
 }  // namespace
 
-const ElementTypeInfo& info(ElementType type) { return kTable[static_cast<std::size_t>(type)]; }
+const ElementTypeInfo& info(ElementType type) {
+  return kTable[static_cast<std::size_t>(type)];
+}
 
 bool parse_element_type(std::string_view name, ElementType& out) {
   for (const ElementTypeInfo& row : kTable) {

@@ -27,13 +27,28 @@ struct ElementTypeInfo {
 /// The table's row for `type`.
 const ElementTypeInfo& info(ElementType type);
 
-inline int size_in_bytes(ElementType type) { return (info(type).bits + 7) / 8; }
-inline bool is_float(ElementType type) { return info(type).is_float; }
-inline bool is_fp8(ElementType type) {
+constexpr int size_in_bytes(ElementType type) {
+  switch (type) {
+    case ElementType::i64:
+      return 8;
+    case ElementType::i32:
+    case ElementType::f32:
+      return 4;
+    case ElementType::f16:
+    case ElementType::bf16:
+      return 2;
+    default:
+      return 1;
+  }
+}
+inline bool is_float(ElementType type) {
+  return info(type).is_float;
+}
+constexpr bool is_fp8(ElementType type) {
   return type == ElementType::e4m3 || type == ElementType::e5m2;
 }
 /// Types that arithmetic is defined on; others are only loaded, stored, cast, selected or dotted.
-inline bool is_arithmetic(ElementType type) {
+constexpr bool is_arithmetic(ElementType type) {
   return type == ElementType::f32 || type == ElementType::i32 || type == ElementType::i64;
 }
 

@@ -35,7 +35,8 @@ struct Axis {
   bool is_bound() const { return extent > 0; }
 };
 
-/// Type of a value: an element type and an ordered list of distinct axes.
+/// Type of a value: an element type and a list of distinct axes. Operations go by axis name, so
+/// their order means nothing to what is computed; it is the order of the user's operands.
 struct TileType {
   ElementType element = ElementType::f32;
   std::vector<AxisId> axes;
@@ -47,20 +48,44 @@ struct TileType {
 
 enum class OpKind : std::uint8_t {
   // Leaves.
-  constant,     ///< attr float_value or int_value, by element type; scalar
-  scalar_param, ///< attr index = ParamId; scalar
-  dim,          ///< attr index = DimId; i64 scalar: a problem size
-  axis_extent,  ///< attr axis; i64 scalar, a constant once the axis is bound
-  grid_index,   ///< attr index = 0..2; i64 scalar: this program's place in the grid
-  iota,         ///< attr axis; i64 tile over `axis`: 0, 1, ..., extent-1
+  constant,      ///< attr float_value or int_value, by element type; scalar
+  scalar_param,  ///< attr index = ParamId; scalar
+  dim,           ///< attr index = DimId; i64 scalar: a problem size
+  axis_extent,   ///< attr axis; i64 scalar, a constant once the axis is bound
+  grid_index,    ///< attr index = 0..2; i64 scalar: this program's place in the grid
+  iota,          ///< attr axis; i64 tile over `axis`: 0, 1, ..., extent-1
   // Element-wise, one operand. `neg abs floor` also on f32 only; integers take neg and abs.
-  neg, abs, exp, exp2, log, log2, sqrt, rsqrt, tanh, sigmoid, erf, floor,
+  neg,
+  abs,
+  exp,
+  exp2,
+  log,
+  log2,
+  sqrt,
+  rsqrt,
+  tanh,
+  sigmoid,
+  erf,
+  floor,
   logical_not,  ///< b1
   // Element-wise, two operands of one element type. Integer div and rem truncate, as in C++.
   // min and max on f32 return the other operand when one is NaN, as CUDA's fminf and fmaxf.
-  add, sub, mul, div, rem, min, max, ceil_div,
-  logical_and, logical_or,  ///< b1
-  cmp_eq, cmp_ne, cmp_lt, cmp_le, cmp_gt, cmp_ge,  ///< result b1
+  add,
+  sub,
+  mul,
+  div,
+  rem,
+  min,
+  max,
+  ceil_div,
+  logical_and,
+  logical_or,  ///< b1
+  cmp_eq,
+  cmp_ne,
+  cmp_lt,
+  cmp_le,
+  cmp_gt,
+  cmp_ge,  ///< result b1
   // Element-wise, three operands.
   fma,     ///< f32 a * b + c, rounded once
   select,  ///< (b1 condition, x, y): x where condition holds, else y
@@ -92,7 +117,7 @@ struct Attributes {
   std::int64_t int_value = 0;
   int index = 0;  ///< parameter, dimension or grid position
   AxisId axis = -1;
-  std::int64_t group = 0;                     ///< reduce: run length, 0 for the whole axis
+  std::int64_t group = 0;  ///< reduce: run length, 0 for the whole axis
   ReduceKind reduce = ReduceKind::sum;
   bool fast_accumulate = false;  ///< dot: may stay in the tensor core's accumulator across blocks
   bool has_other = false;        ///< load: the last operand is the out-of-bounds value
@@ -106,11 +131,11 @@ struct Region;
 /// One SSA value: a result of an operation or an argument of a region.
 struct Value {
   TileType type;
-  Op* def = nullptr;        ///< null for a region argument
-  Region* region = nullptr; ///< the region it is defined in
-  int index = 0;            ///< which result or argument
-  int id = 0;               ///< unique in its function
-  std::string name;         ///< a hint from the user's program; may be empty
+  Op* def = nullptr;         ///< null for a region argument
+  Region* region = nullptr;  ///< the region it is defined in
+  int index = 0;             ///< which result or argument
+  int id = 0;                ///< unique in its function
+  std::string name;          ///< a hint from the user's program; may be empty
 };
 
 struct Op {
@@ -135,7 +160,7 @@ struct Region {
 
 /// Extent of a tensor dimension: ceil(base / divisor), base a named problem size or a constant.
 struct Extent {
-  DimId dim = -1;             ///< -1: `constant` is the base
+  DimId dim = -1;  ///< -1: `constant` is the base
   std::int64_t constant = 0;
   std::int64_t divisor = 1;
   bool operator==(const Extent&) const = default;

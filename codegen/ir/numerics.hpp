@@ -13,8 +13,13 @@ namespace octile::numerics {
 float decode(ElementType type, std::uint32_t bits);
 
 /// Encodes with round to nearest even. FP8 saturates to the largest finite value and keeps NaN
-/// (PTX cvt.rn.satfinite); f16 and bf16 overflow to infinity; ue8m0 rounds toward zero... see .cpp.
+/// (PTX cvt.rn.satfinite); f16 and bf16 overflow to infinity. A NaN encodes as the positive NaN
+/// with every mantissa bit set (0x7F, 0x7FFF). ue8m0 takes the smallest power of two not below
+/// |value| (PTX cvt.rp.satfinite), clamped to [2^-127, 2^127]; zero gives 0x00, NaN 0xFF.
 std::uint32_t encode(ElementType type, float value);
+
+/// f32 to i32, i64 or u8: truncates toward zero, saturates, NaN gives 0 (PTX cvt.rzi).
+std::int64_t to_integer(ElementType type, float value);
 
 /// One wgmma m64nNk32 output: C and 32 exact products as one truncated fused sum, E8M13 result.
 /// `a` and `b` are FP8 storage bits of `type_a` and `type_b` (e4m3 or e5m2), 32 each; c must itself

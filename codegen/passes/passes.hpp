@@ -20,8 +20,8 @@ void bind_axes(ir::Function& function, const std::map<std::string, std::int64_t>
 void simplify(ir::Function& function);
 
 /// Fixes the float contractions that every back end must share: `(d * x) * y` with x and y on fewer
-/// axes than d becomes `d * (x * y)`, and `c + a * b` (the product used once) becomes `fma(a, b, c)`.
-/// After this pass back ends evaluate float operations one by one, exactly as written.
+/// axes than d becomes `d * (x * y)`, and `c + a * b` (the product used once) becomes `fma(a, b,
+/// c)`. After this pass back ends evaluate float operations one by one, exactly as written.
 void contract(ir::Function& function);
 
 /// bind_axes, simplify, contract, simplify; verifies after each.
