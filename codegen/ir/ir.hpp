@@ -180,7 +180,7 @@ struct Param {
 /// One tile program. Owns all its operations, regions and values.
 class Function {
  public:
-  explicit Function(std::string name_in) : name(std::move(name_in)), body(make_region(nullptr)) {}
+  explicit Function(std::string name_in) : name(std::move(name_in)) { body = make_region(nullptr); }
   Function(const Function&) = delete;
   Function& operator=(const Function&) = delete;
 
@@ -189,7 +189,7 @@ class Function {
   std::vector<std::string> dims;  ///< names of the problem sizes
   std::vector<Param> params;
   std::vector<Value*> grid;  ///< 1 to 3 i64 scalars over constants, dims and axis extents
-  Region* body;
+  Region* body = nullptr;
 
   AxisId find_axis(std::string_view axis_name) const;  ///< -1 when there is none
   DimId find_dim(std::string_view dim_name) const;     ///< -1 when there is none
