@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "octile/codegen/ir/printer.hpp"
+#include "octile/codegen/ir/walk.hpp"
 
 namespace octile::ir {
 namespace {
@@ -352,6 +353,13 @@ std::optional<TileType> infer_type(const Function& function, OpKind kind,
                                    const std::vector<Value*>& operands, const Attributes& attr,
                                    ElementType result_element) {
   return Rules(function, kind, operands, attr, result_element).run();
+}
+
+void check_carried(const Function& function, std::string_view what, std::size_t i,
+                   const TileType& got, const TileType& carried) {
+  if (got.element == carried.element && is_subset(got.axes, carried.axes)) return;
+  throw Error(fmt::format("fold: {} {} is {}, which can't be broadcast to {}", what, i,
+                          to_string(function, got), to_string(function, carried)));
 }
 
 bool is_identifier(std::string_view text) {

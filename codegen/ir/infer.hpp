@@ -16,6 +16,11 @@ std::optional<TileType> infer_type(const Function& function, OpKind kind,
                                    const std::vector<Value*>& operands, const Attributes& attr,
                                    ElementType result_element);
 
+/// Checks that a fold's initial or yielded value (`what`) number `i` can be broadcast to the type
+/// it is carried with. Throws Error.
+void check_carried(const Function& function, std::string_view what, std::size_t i,
+                   const TileType& got, const TileType& carried);
+
 /// True when `text` can name a dim, axis or parameter: a letter or '_', then letters, digits, '_'.
 bool is_identifier(std::string_view text);
 

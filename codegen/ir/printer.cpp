@@ -78,8 +78,9 @@ class Printer {
     if (!text.empty()) return text;
     if (value->name.empty()) return text = fmt::format("%{}", next_number_++);
     std::string base = "%";
-    for (char c : value->name) base += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-    if (std::isdigit(static_cast<unsigned char>(base[1])) != 0) base.insert(1, "_");
+    // A number alone would read back as an unnamed value.
+    if (std::isdigit(static_cast<unsigned char>(value->name[0])) != 0) base += '_';
+    for (char c : value->name) base += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
     std::string candidate = base;
     for (int suffix = 1; !taken_.insert(candidate).second; ++suffix) {
       candidate = fmt::format("{}_{}", base, suffix);

@@ -146,6 +146,10 @@ class Verifier {
     std::optional<TileType> type;
     rethrow([&] { type = infer_type(function_, op.kind, op.operands, op.attr, element); });
     if (!type) return;
+    if (op.kind == OpKind::grid_index && op.attr.index >= static_cast<int>(function_.grid.size())) {
+      fail(fmt::format("grid position {} of a grid of {} extents", op.attr.index,
+                       function_.grid.size()));
+    }
     const TileType& got = op.result()->type;
     check_type(got);
     if (!same_shape(got, *type)) {
@@ -170,7 +174,9 @@ class Verifier {
       fail("the first region argument is the i64 scalar index");
     }
     for (std::size_t i = 1; i < op.operands.size(); ++i) {
-      check_carried("initial value", i - 1, op.operands[i]->type, body.args[i]->type);
+      rethrow([&] {
+        check_carried(function_, "initial value", i - 1, op.operands[i]->type, body.args[i]->type);
+      });
       if (op.results[i - 1]->type != body.args[i]->type) {
         fail(fmt::format("carried value {} is {} in the region and {} as a result", i - 1,
                          to_string(function_, body.args[i]->type),
@@ -184,15 +190,10 @@ class Verifier {
                        yield.operands.size()));
     }
     for (std::size_t i = 0; i < op.results.size(); ++i) {
-      check_carried("yielded value", i, yield.operands[i]->type, op.results[i]->type);
+      rethrow([&] {
+        check_carried(function_, "yielded value", i, yield.operands[i]->type, op.results[i]->type);
+      });
     }
-  }
-
-  void check_carried(std::string_view what, std::size_t i, const TileType& got,
-                     const TileType& carried) const {
-    if (got.element == carried.element && is_subset(got.axes, carried.axes)) return;
-    fail(fmt::format("{} {} is {}, which can't be broadcast to {}", what, i,
-                     to_string(function_, got), to_string(function_, carried)));
   }
 
   const Function& function_;
