@@ -296,8 +296,10 @@ void Emitter::combine_split(const FoldPlan& plan) {
       Factor& f = mine.factors[i];
       if (slice.empty() || f.var != slice) continue;
       f.size /= split_ranks_;
-      mine.factors.push_back({Factor::Kind::cta, split_ranks_, f.place * f.size, 1, 0, {}});
-      out_.line("const int {}_slice = {} + int(rank) * {};", mine.name, family_->thread_part_name(axis), f.place * f.size);
+      int place = f.place * f.size;
+      out_.line("const int {}_slice = {} + int(rank) * {};", mine.name, family_->thread_part_name(axis), place);
+      mine.factors.push_back({Factor::Kind::cta, split_ranks_, place, 1, 0, {}});
+      break;
     }
   }
   std::vector<std::string> sums;
@@ -330,7 +332,7 @@ void Emitter::combine_split(const FoldPlan& plan) {
   family_ = &plan_.outer;
   for (auto& [axis, layout] : plan_.outer.axes()) {
     for (const Factor& f : layout.factors) {
-      if (f.kind == Factor::Kind::cta) out_.line("{0} = {0}_slice;", layout.name + "_t");
+      if (f.kind == Factor::Kind::cta) out_.line("{0}_t = {0}_slice;", layout.name);
     }
   }
 }

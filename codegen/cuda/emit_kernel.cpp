@@ -18,9 +18,10 @@ Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan
   });
 }
 
+// The producer warpgroup's other three warps copy small tiles.
 int Emitter::loader_warps() const {
   for (const FoldPlan& f : plan_.folds) {
-    if (!f.small.empty()) return 1;
+    if (!f.small.empty()) return 3;
   }
   return 0;
 }
@@ -172,7 +173,7 @@ void Emitter::produce_small(const SmallLoad& s) {
   std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
   std::string name = param_name(*s.load);
   out_.line("#pragma unroll");
-  out_.open("for (int e = lane; e < {}; e += 32) {{", s.count);
+  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
   std::map<ir::AxisId, std::string> at;
   std::int64_t scale = 1;
   for (std::size_t i = s.axes.size(); i-- > 0;) {
@@ -217,9 +218,13 @@ void Emitter::producer() {
   int first = plan_.compute_threads / 32;
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
-  for (int role = 0; role <= loader_warps(); ++role) {
-    if (role == 0) out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
-    else out_.open("if (warp == {}) {{  // small tiles", first + role);
+  for (int role = 0; role < (loader_warps() > 0 ? 2 : 1); ++role) {
+    if (role == 0) {
+      out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
+    } else {
+      out_.open("if (warp > {}) {{  // small tiles", first);
+      out_.line("const int loader = thread - {};", plan_.compute_threads + 32);
+    }
     out_.line("int stage = 0;");
     out_.line("u32 phase = 0;");
     tile_loop_open();
@@ -259,6 +264,8 @@ void Emitter::consumer() {
   }
   close_loops(opened);
   out_.close();
+  // Shared memory must outlive the copies that read it.
+  if (!plan_.stores.empty()) out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
   if (plan_.specialized && plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
     // Takes the turn that the last warpgroup handed on.
     out_.line("if (warpgroup == 0) named_barrier_sync(2, 256);");

@@ -150,7 +150,51 @@ void Emitter::small_load(const SmallLoad& small) {
   close_loops(loops);
 }
 
+// Registers to swizzled shared memory, then one bulk copy per 64-row block and swizzle width.
+void Emitter::tma_store(const TmaStore& t) {
+  const ir::Op& op = *t.store;
+  std::size_t rank = t.dim_order.size();
+  const ir::Value* value = op.operands[rank];
+  int bytes = size_in_bytes(value->type.element);
+  const Factor* pair = family_->registers({t.column_axis}, {})[0];
+  out_.line("// store {} through shared memory", param_name(op));
+  out_.open("{{");
+  out_.line("unsigned char* const staging = ring + {} + warpgroup * {};", plan_.store_offset, plan_.store_bytes);
+  out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
+  out_.line("named_barrier_sync(8 + warpgroup, 128);");
+  // Hides the row from the compiler, which would otherwise keep every swizzled address in a register
+  // through the fold.
+  out_.line("const int row_of_thread = {};", family_->thread_part_name(t.row_axis));
+  out_.open("{{");
+  out_.line("int {} = row_of_thread;", family_->thread_part_name(t.row_axis));
+  out_.line("asm volatile(\"\" : \"+r\"({}));", family_->thread_part_name(t.row_axis));
+  int loops = open_loops({t.row_axis, t.column_axis}, {}, pair);
+  out_.line("const int row = {} - warpgroup * {}, byte = {} * {};", family_->coordinate(t.row_axis), t.rows,
+            family_->coordinate(t.column_axis), bytes);
+  pack_elements(value, *pair, pair->size);
+  out_.line("copy_bytes<{0}>(staging + byte / {1} * {2} + swizzled_offset<{1}>(row, byte % {1}), elements);",
+            pair->size * bytes, t.swizzle, t.rows * t.swizzle);
+  close_loops(loops + 1);
+  out_.line("fence_async_proxy();");
+  out_.line("named_barrier_sync(8 + warpgroup, 128);");
+  out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
+  for (int chunk = 0; chunk < t.chunks; ++chunk) {
+    std::string coordinates;
+    for (std::size_t d = 0; d < rank; ++d) {
+      std::string c = sum_text(*analysis_.affine(op.operand(t.dim_order[d])));
+      if (d == 0 && chunk > 0) c += fmt::format(" + {}", chunk * t.chunk_elements);
+      if (d == 1) c += fmt::format(" + warpgroup * {}", t.rows);
+      coordinates += fmt::format(", int({})", c);
+    }
+    out_.line("tma_store_{}d(map_{}, shared_address(staging) + {}{});", rank, t.map, chunk * t.rows * t.swizzle, coordinates);
+  }
+  out_.line("tma_store_commit();");
+  out_.close();
+  out_.close();
+}
+
 void Emitter::store(const ir::Op& op) {
+  if (const TmaStore* t = plan_.find_store(&op)) return tma_store(*t);
   std::size_t rank = function_.params[static_cast<std::size_t>(op.attr.index)].shape.size();
   const ir::Value* value = op.operands[rank];
   const ir::Value* mask = op.attr.has_mask ? op.operands[rank + 1] : nullptr;
@@ -191,32 +235,38 @@ void Emitter::store(const ir::Op& op) {
   out_.close();
 }
 
-// `width` consecutive elements; a narrowing cast at the end of the expression is done in pairs.
+// Puts `width` neighbours into `elements`; a narrowing cast at the end of the expression is done in pairs.
+void Emitter::pack_elements(const ir::Value* value, const Factor& digit, int width) {
+  ElementType element = value->type.element;
+  bool narrowing = value->def != nullptr && value->def->kind == OpKind::cast && !names_.count(value) &&
+                   value->def->operand(0)->type.element == ElementType::f32 && is_float(element) &&
+                   size_in_bytes(element) < 4 && element != ElementType::ue8m0 && width % 2 == 0;
+  out_.line("alignas({}) {} elements[{}];", std::min(16, width * size_in_bytes(element)),
+            register_type(element), width);
+  out_.line("#pragma unroll");
+  if (narrowing) {
+    // The pair is evaluated at two values of the digit's variable.
+    out_.open("for (int pair = 0; pair < {}; pair += 2) {{", width);
+    std::string source = expr(value->def->operand(0));
+    out_.line("auto element = [&](int {}) {{ return {}; }};", digit.var, source);
+    out_.line("const u32 packed = pack_{}x2(element(pair), element(pair + 1));", info(element).name);
+    out_.line("elements[pair] = packed & {};", size_in_bytes(element) == 2 ? "0xffff" : "0xff");
+    out_.line("elements[pair + 1] = packed >> {};", 8 * size_in_bytes(element));
+  } else {
+    out_.open("for (int {0} = 0; {0} < {1}; ++{0}) {{", digit.var, width);
+    out_.line("elements[{}] = {};", digit.var, expr(value));
+  }
+  out_.close();
+}
+
+// `width` consecutive elements.
 void Emitter::store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access) {
   ElementType element = value->type.element;
   std::string end = dim_extent(op, static_cast<std::size_t>(access.dim));
   const AxisLayout& layout = family_->at(access.axis);
   std::string fits = fmt::format("i{} + {} <= {}", access.dim, access.width, end);
   if (layout.is_padded()) fits += fmt::format(" && {} + {} <= {}", family_->coordinate(access.axis), access.width, layout.extent);
-  bool narrowing = value->def != nullptr && value->def->kind == OpKind::cast && !names_.count(value) &&
-                   value->def->operand(0)->type.element == ElementType::f32 && is_float(element) &&
-                   size_in_bytes(element) < 4 && element != ElementType::ue8m0 && access.width % 2 == 0;
-  out_.line("alignas({}) {} elements[{}];", std::min(16, access.width * size_in_bytes(element)),
-            register_type(element), access.width);
-  out_.line("#pragma unroll");
-  if (narrowing) {
-    // The pair is evaluated at two values of the digit's variable.
-    out_.open("for (int pair = 0; pair < {}; pair += 2) {{", access.width);
-    std::string source = expr(value->def->operand(0));
-    out_.line("auto element = [&](int {}) {{ return {}; }};", access.factor->var, source);
-    out_.line("const u32 packed = pack_{}x2(element(pair), element(pair + 1));", info(element).name);
-    out_.line("elements[pair] = packed & {};", size_in_bytes(element) == 2 ? "0xffff" : "0xff");
-    out_.line("elements[pair + 1] = packed >> {};", 8 * size_in_bytes(element));
-  } else {
-    out_.open("for (int {0} = 0; {0} < {1}; ++{0}) {{", access.factor->var, access.width);
-    out_.line("elements[{}] = {};", access.factor->var, expr(value));
-  }
-  out_.close();
+  pack_elements(value, *access.factor, access.width);
   out_.open("if ({}) {{", fits);
   out_.line("copy_bytes<{}>(to, elements);", access.width * size_in_bytes(element));
   out_.close("} else {");

@@ -100,6 +100,8 @@ class Emitter {
   std::vector<std::string> index_texts(const ir::Op& op, std::size_t rank);
   std::string bounds_text(const ir::Op& op, std::size_t rank, int skip_dim) const;
   std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip, const Runs& runs) const;
+  void tma_store(const TmaStore& t);
+  void pack_elements(const ir::Value* value, const Factor& digit, int width);
   void store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access);
 
   // emit_reduce.cpp

@@ -108,6 +108,48 @@ std::optional<TmaLoad> tma_form(const ir::Function& function, const Analysis& an
   return t;
 }
 
+std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analysis& analysis,
+                                       const LowerRequest& request, const Plan& plan,
+                                       const ir::Op& store) {
+  const ir::Param& param = function.params[static_cast<std::size_t>(store.attr.index)];
+  const TensorFacts& facts = request.tensors[static_cast<std::size_t>(store.attr.index)];
+  int rank = static_cast<int>(param.shape.size());
+  if (store.attr.has_mask || facts.alignment < 16 || store.parent != function.body) return {};
+  TmaStore t;
+  t.store = &store;
+  int column_dim = facts.contiguous_dim, row_dim = -1;
+  for (int d = 0; d < rank; ++d) {
+    auto form = analysis.affine(store.operand(d));
+    if (!form || form->divisor != 1) return {};
+    if (form->axis < 0) continue;
+    if (d == column_dim) {
+      t.column_axis = form->axis;
+    } else if (row_dim < 0) {
+      row_dim = d;
+      t.row_axis = form->axis;
+    } else {
+      return {};
+    }
+  }
+  if (t.column_axis < 0 || t.row_axis < 0 || t.column_axis == t.row_axis) return {};
+  for (const DotPlan& dot : plan.dots) {
+    if (!dot.tensor_core || dot.m.axis != t.row_axis || dot.n.axis != t.column_axis) continue;
+    const AxisLayout &rows = plan.family.at(t.row_axis), &columns = plan.family.at(t.column_axis);
+    int bytes = columns.extent * size_in_bytes(param.element);
+    if (rows.is_padded() || columns.is_padded() || bytes % 32 != 0) return {};
+    t.swizzle = bytes % 128 == 0 ? 128 : bytes % 64 == 0 ? 64 : 32;
+    t.chunks = bytes / t.swizzle;
+    t.chunk_elements = t.swizzle / size_in_bytes(param.element);
+    t.rows = 64 * dot.shape.m_blocks;
+    t.dim_order = {column_dim, row_dim};
+    for (int d = rank - 1; d >= 0; --d) {
+      if (d != column_dim && d != row_dim) t.dim_order.push_back(d);
+    }
+    return t;
+  }
+  return {};
+}
+
 std::vector<ir::AxisId> memory_order(const ir::Function& function, const LowerRequest& request,
                                      const Analysis& analysis, const std::set<ir::AxisId>& axes,
                                      int& vector) {

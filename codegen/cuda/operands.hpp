@@ -34,6 +34,11 @@ std::optional<TmaLoad> tma_form(const ir::Function& function, const Analysis& an
                                 const LowerRequest& request, const ir::Op& load,
                                 ir::AxisId row_axis, ir::AxisId k_axis);
 
+/// How TMA writes the tile that `store` holds in accumulator registers; nothing if it can't.
+std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analysis& analysis,
+                                       const LowerRequest& request, const Plan& plan,
+                                       const ir::Op& store);
+
 /// Axes in the order of a blocked layout: first the one that is contiguous in most accesses, then
 /// the rest; `vector` becomes the elements of it that fill 16 bytes.
 std::vector<ir::AxisId> memory_order(const ir::Function& function, const LowerRequest& request,

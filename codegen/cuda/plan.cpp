@@ -25,6 +25,13 @@ const FoldPlan* Plan::find_fold(const ir::Op* op) const {
   return nullptr;
 }
 
+const TmaStore* Plan::find_store(const ir::Op* op) const {
+  for (const TmaStore& s : stores) {
+    if (s.store == op) return &s;
+  }
+  return nullptr;
+}
+
 namespace {
 
 constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
@@ -46,6 +53,7 @@ class Planner {
     plan_threads();
     build_family();
     plan_grid();
+    plan_stores();
     plan_shared_memory();
     return std::move(plan_);
   }
@@ -143,7 +151,7 @@ class Planner {
     plan_.consumers = consumers;
     plan_.compute_threads = 128 * consumers;
     plan_.threads = plan_.compute_threads + (plan_.specialized ? 128 : 0);
-    constexpr int kConsumer[] = {0, 240, 240, 160, 112}, kProducer[] = {0, 40, 24, 32, 32};
+    constexpr int kConsumer[] = {0, 240, 224, 152, 112}, kProducer[] = {0, 96, 56, 56, 32};
     plan_.consumer_registers =
         schedule().consumer_registers ? schedule().consumer_registers : kConsumer[consumers];
     plan_.producer_registers =
@@ -326,6 +334,34 @@ class Planner {
     }
   }
 
+  void plan_stores() {
+    if (!plan_.specialized || schedule().tma_store == 0 || schedule().split_fold > 1) {
+      if (schedule().tma_store == 1) refuse("tma_store=1 needs a pipelined fold that isn't split");
+      return;
+    }
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+      if (op.kind != OpKind::store) return;
+      auto form = tma_store_form(function_, analysis_, request_, plan_, op);
+      if (!form && schedule().tma_store == 1) {
+        refuse(fmt::format("tma_store=1, but the store to '{}' can't be a TMA copy: it needs a tile of two axes, the "
+                           "contiguous one on the tensor core's N side, 16-byte strides and no mask",
+                           function_.params[static_cast<std::size_t>(op.attr.index)].name));
+      }
+      if (!form) return;
+      form->map = static_cast<int>(plan_.tensor_maps.size());
+      TensorMap map;
+      map.param = op.attr.index;
+      map.dim_order = form->dim_order;
+      map.swizzle_bytes = form->swizzle;
+      map.box.assign(form->dim_order.size(), 1);
+      map.box[0] = form->chunk_elements;
+      map.box[1] = form->rows;
+      plan_.tensor_maps.push_back(map);
+      plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->chunks * form->swizzle);
+      plan_.stores.push_back(*form);
+    });
+  }
+
   void plan_shared_memory() {
     int ring = plan_ring();
     plan_.scratch_offset = ring;
@@ -340,7 +376,8 @@ class Planner {
       }
     }
     plan_.scratch_bytes = scratch;
-    plan_.reduce_offset = ring + scratch;
+    plan_.store_offset = ring + scratch;
+    plan_.reduce_offset = plan_.store_offset + plan_.store_bytes * plan_.consumers;
     // Cross-warp reductions: one f32 or i32 per warp and register, at most 16 registers at a time.
     int reduce_bytes = 32 * 4 * 32;
     plan_.barrier_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
@@ -375,7 +412,7 @@ class Planner {
       }
     }
     int room = request_.target.shared_bytes_per_block - 2 * kStageAlignment - scratch -
-               (uses_reduce() ? 4096 : 0) - split_bytes();
+               (uses_reduce() ? 4096 : 0) - plan_.store_bytes * plan_.consumers;
     int fit = room / plan_.stage_bytes;
     plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, 12);
     if (plan_.stages < 1) refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, room));
@@ -385,9 +422,6 @@ class Planner {
     }
     return plan_.stages * plan_.stage_bytes;
   }
-
-  // The partial sums of a split fold are exchanged through the ring once it has drained.
-  int split_bytes() const { return 0; }
 
   void finish_fold(FoldPlan& f) {
     int offset = 0;

@@ -73,12 +73,26 @@ struct FoldPlan {
   bool splittable = false;      ///< every carried value is a sum from zero: trips can be divided
 };
 
+/// A store that goes through shared memory and TMA: every warpgroup puts its 64-row blocks into
+/// swizzled columns of one swizzle width, and one thread sends them off.
+struct TmaStore {
+  const ir::Op* store = nullptr;
+  int map = 0;
+  std::vector<int> dim_order;  ///< tensor dimensions, innermost first
+  ir::AxisId row_axis = -1, column_axis = -1;
+  int rows = 64;               ///< per warpgroup
+  int chunks = 1;
+  int chunk_elements = 0;
+  int swizzle = 128;
+};
+
 struct Plan {
   Schedule schedule;
   Family family;           ///< inside folds and, without split_fold, everywhere
   Family outer;            ///< outside of a split fold
   std::vector<DotPlan> dots;
   std::vector<FoldPlan> folds;
+  std::vector<TmaStore> stores;
   std::vector<TensorMap> tensor_maps;
   bool specialized = false;  ///< has a producer warpgroup
   int consumers = 1;
@@ -86,6 +100,7 @@ struct Plan {
   int threads = 128;
   int stages = 0, stage_bytes = 0;
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
+  int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
   int shared_bytes = 0;
   int producer_registers = 0, consumer_registers = 0;
   int cluster_position = -1;  ///< grid position whose neighbours form a cluster
@@ -95,6 +110,7 @@ struct Plan {
 
   const DotPlan* find_dot(const ir::Op* op) const;
   const FoldPlan* find_fold(const ir::Op* op) const;
+  const TmaStore* find_store(const ir::Op* op) const;
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

@@ -1,4 +1,5 @@
 // Types and integer helpers. Part of the printed prelude: no includes.
+#pragma nv_diag_suppress 177  // names that one program declares and doesn't use
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
