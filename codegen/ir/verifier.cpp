@@ -22,6 +22,7 @@ class Verifier {
     if (function_.body == nullptr || function_.body->owner != nullptr)
       fail("the body has an owner");
     if (!function_.body->args.empty()) fail("the body has arguments");
+    if (function_.grid.empty()) fail("the program has no grid: set 1 to 3 extents");
     check_region(*function_.body, nullptr);
     rethrow([&] { check_grid(function_, function_.grid); });
     for (const Value* extent : function_.grid) check_visible(extent, "the grid");
