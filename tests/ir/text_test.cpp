@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <fstream>
+#include <sstream>
 
 #include "octile/codegen/ir/parser.hpp"
 #include "octile/codegen/ir/printer.hpp"
@@ -206,6 +208,19 @@ TEST(Parser, ErrorsInFolds) {
             "line 8, column 47: fold: yielded value 0 is i64, which can't be broadcast to f32");
   EXPECT_EQ(error("  fold %n (%i: i64) { yield }\n  %q: i64 = neg %i\n"),
             "line 9, column 17: expected a value defined above, in an enclosing region, got '%i'");
+}
+
+TEST(Parser, ExampleOfTheReferencePage) {
+  std::ifstream page(std::string(OCTILE_DOCS_DIR) + "/ir.md");
+  std::ostringstream text;
+  text << page.rdbuf();
+  const std::string open = "```tile\n";
+  const std::size_t begin = text.str().find(open);
+  ASSERT_NE(begin, std::string::npos);
+  const std::size_t first = begin + open.size();
+  const auto f = parse(text.str().substr(first, text.str().find("```", first) - first));
+  EXPECT_EQ(f->params.size(), 5u);
+  expect_round_trip(*f);
 }
 
 // Whatever is cut off, or put in, is an error with a place, never a crash.
