@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <charconv>
+#include <limits>
 
 namespace octile::ir {
 namespace {
@@ -12,6 +14,14 @@ bool is_digit(char c) {
 }
 bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+}
+
+/// True when the whole of `text` is a number that fits.
+template <typename Number>
+bool read_number(const std::string& text, Number& value) {
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  return error == std::errc() && stop == end;
 }
 
 }  // namespace
@@ -38,6 +48,52 @@ Token Lexer::take() {
   Token taken = std::move(token_);
   advance();
   return taken;
+}
+
+Token Lexer::take(TokenKind kind, std::string_view expected) {
+  if (token_.kind != kind) fail(expected);
+  return take();
+}
+
+bool Lexer::at_mark(std::string_view mark) const {
+  return token_.kind == TokenKind::mark && token_.text == mark;
+}
+
+bool Lexer::accept_mark(std::string_view mark) {
+  const bool there = at_mark(mark);
+  if (there) advance();
+  return there;
+}
+
+bool Lexer::accept_word(std::string_view word) {
+  const bool there = token_.kind == TokenKind::word && token_.text == word;
+  if (there) advance();
+  return there;
+}
+
+void Lexer::expect_mark(std::string_view mark) {
+  if (!accept_mark(mark)) fail(fmt::format("'{}'", mark));
+}
+
+void Lexer::expect_word(std::string_view word) {
+  if (!accept_word(word)) fail(fmt::format("'{}'", word));
+}
+
+std::int64_t Lexer::integer(std::string_view expected) {
+  const Token token = take(TokenKind::number, expected);
+  std::int64_t value = 0;
+  if (!read_number(token.text, value)) fail(token, expected);
+  return value;
+}
+
+float Lexer::real() {
+  constexpr std::string_view kExpected = "a number, inf or nan";
+  if (accept_word("nan")) return std::numeric_limits<float>::quiet_NaN();
+  if (accept_word("inf")) return std::numeric_limits<float>::infinity();
+  const Token token = take(TokenKind::number, kExpected);
+  float value = 0;
+  if (!read_number(token.text, value)) fail(token, kExpected);
+  return value;
 }
 
 char Lexer::at(std::size_t ahead) const {

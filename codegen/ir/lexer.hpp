@@ -22,13 +22,26 @@ struct Token {
   std::string shown() const;
 };
 
-/// Reads tokens one by one with one token of look-ahead. Comments run from "//" to the line's end.
+/// Reads tokens one by one with one token of look-ahead; what isn't there as expected is an Error.
+/// Comments run from "//" to the line's end.
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) { advance(); }
 
   const Token& peek() const { return token_; }
   Token take();
+  Token take(TokenKind kind, std::string_view expected);
+
+  // A mark is one character of punctuation, a word a name or keyword. `accept` takes it if there.
+  bool at_mark(std::string_view mark) const;
+  bool accept_mark(std::string_view mark);
+  bool accept_word(std::string_view word);
+  void expect_mark(std::string_view mark);
+  void expect_word(std::string_view word);
+
+  std::int64_t integer(std::string_view expected);
+  /// A finite float, inf, -inf or nan.
+  float real();
 
   /// Throws Error "line L, column C: expected ..., got ..." about `token`.
   [[noreturn]] static void fail(const Token& token, std::string_view expected);

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 #include <map>
 #include <optional>
@@ -28,99 +27,50 @@ class Parser {
   explicit Parser(std::string_view text) : lexer_(text) {}
 
   std::unique_ptr<Function> run() {
-    expect_word("program");
-    function_ = std::make_unique<Function>(take(TokenKind::text, "the program's name").text);
+    lexer_.expect_word("program");
+    function_ = std::make_unique<Function>(lexer_.take(TokenKind::text, "the program's name").text);
     while (lexer_.peek().kind == TokenKind::word) parse_declaration();
-    expect_mark("{");
-    while (!at_mark("}")) parse_statement(function_->body);
-    expect_mark("}");
+    lexer_.expect_mark("{");
+    while (!lexer_.at_mark("}")) parse_statement(function_->body);
+    lexer_.expect_mark("}");
     if (lexer_.peek().kind != TokenKind::end) lexer_.fail("the end of the text");
     verify(*function_, "parsing");
     return std::move(function_);
   }
 
  private:
-  // Tokens.
-  Token take(TokenKind kind, std::string_view expected) {
-    if (lexer_.peek().kind != kind) lexer_.fail(expected);
-    return lexer_.take();
-  }
-  bool at_mark(std::string_view mark) const {
-    return lexer_.peek().kind == TokenKind::mark && lexer_.peek().text == mark;
-  }
-  bool at_word(std::string_view word) const {
-    return lexer_.peek().kind == TokenKind::word && lexer_.peek().text == word;
-  }
-  bool accept_mark(std::string_view mark) {
-    const bool there = at_mark(mark);
-    if (there) lexer_.take();
-    return there;
-  }
-  bool accept_word(std::string_view word) {
-    const bool there = at_word(word);
-    if (there) lexer_.take();
-    return there;
-  }
-  void expect_mark(std::string_view mark) {
-    if (!accept_mark(mark)) lexer_.fail(fmt::format("'{}'", mark));
-  }
-  void expect_word(std::string_view word) {
-    if (!accept_word(word)) lexer_.fail(fmt::format("'{}'", word));
-  }
-
-  std::int64_t integer(std::string_view expected) {
-    const Token token = take(TokenKind::number, expected);
-    std::int64_t value = 0;
-    const char* end = token.text.data() + token.text.size();
-    const auto [stop, error] = std::from_chars(token.text.data(), end, value);
-    if (error != std::errc() || stop != end) Lexer::fail(token, expected);
-    return value;
-  }
-
-  float real() {
-    constexpr std::string_view kExpected = "a number, inf or nan";
-    if (accept_word("nan")) return std::numeric_limits<float>::quiet_NaN();
-    if (accept_word("inf")) return std::numeric_limits<float>::infinity();
-    const Token token = take(TokenKind::number, kExpected);
-    float value = 0;
-    const char* end = token.text.data() + token.text.size();
-    const auto [stop, error] = std::from_chars(token.text.data(), end, value);
-    if (error != std::errc() || stop != end) Lexer::fail(token, kExpected);
-    return value;
-  }
-
   // Names.
   int declared(int id, const Token& token, std::string_view what) const {
     if (id < 0) Lexer::fail(token, fmt::format("a declared {}", what));
     return id;
   }
   AxisId axis() {
-    const Token token = take(TokenKind::word, "an axis");
+    const Token token = lexer_.take(TokenKind::word, "an axis");
     return declared(function_->find_axis(token.text), token, "axis");
   }
   DimId dim() {
-    const Token token = take(TokenKind::word, "a dim");
+    const Token token = lexer_.take(TokenKind::word, "a dim");
     return declared(function_->find_dim(token.text), token, "dim");
   }
   ParamId param() {
-    const Token token = take(TokenKind::word, "a parameter");
+    const Token token = lexer_.take(TokenKind::word, "a parameter");
     return declared(function_->find_param(token.text), token, "parameter");
   }
   ElementType element() {
-    const Token token = take(TokenKind::word, "an element type");
+    const Token token = lexer_.take(TokenKind::word, "an element type");
     ElementType type = ElementType::f32;
     if (!parse_element_type(token.text, type)) Lexer::fail(token, "an element type");
     return type;
   }
   Value* use() {
-    const Token token = take(TokenKind::value, "a value");
+    const Token token = lexer_.take(TokenKind::value, "a value");
     const auto found = values_.find(token.text);
     if (found == values_.end()) Lexer::fail(token, "a value defined above, in an enclosing region");
     return found->second;
   }
   std::vector<Value*> use_list() {
     std::vector<Value*> values{use()};
-    while (accept_mark(",")) values.push_back(use());
+    while (lexer_.accept_mark(",")) values.push_back(use());
     return values;
   }
 
@@ -137,18 +87,18 @@ class Parser {
 
   TileType type() {
     TileType type{element(), {}};
-    if (!accept_mark("[")) return type;
+    if (!lexer_.accept_mark("[")) return type;
     do {
       type.axes.push_back(axis());
-    } while (accept_mark(","));
-    expect_mark("]");
+    } while (lexer_.accept_mark(","));
+    lexer_.expect_mark("]");
     return type;
   }
 
   Declared declared_value() {
     Declared value;
-    value.token = take(TokenKind::value, "a value");
-    expect_mark(":");
+    value.token = lexer_.take(TokenKind::value, "a value");
+    lexer_.expect_mark(":");
     value.type = type();
     return value;
   }
@@ -157,14 +107,14 @@ class Parser {
   void parse_declaration() {
     const Token token = lexer_.take();
     if (token.text == "dim") {
-      const Token name = take(TokenKind::word, "a dim's name");
+      const Token name = lexer_.take(TokenKind::word, "a dim's name");
       if (function_->find_dim(name.text) >= 0) Lexer::fail(name, "a name no other dim has");
       function_->dims.push_back(name.text);
     } else if (token.text == "axis") {
       parse_axis();
     } else if (token.text == "scalar") {
       Param param{param_name(), ElementType::f32, false, Access::in, {}};
-      expect_mark(":");
+      lexer_.expect_mark(":");
       param.element = element();
       function_->params.push_back(std::move(param));
     } else if (token.text == "in") {
@@ -179,7 +129,7 @@ class Parser {
   }
 
   std::string param_name() {
-    const Token name = take(TokenKind::word, "a parameter's name");
+    const Token name = lexer_.take(TokenKind::word, "a parameter's name");
     if (function_->find_param(name.text) >= 0) {
       Lexer::fail(name, "a name no other parameter has");
     }
@@ -187,15 +137,15 @@ class Parser {
   }
 
   void parse_axis() {
-    const Token name = take(TokenKind::word, "an axis' name");
+    const Token name = lexer_.take(TokenKind::word, "an axis' name");
     if (function_->find_axis(name.text) >= 0) Lexer::fail(name, "a name no other axis has");
     Axis axis{name.text, 0, false};
-    expect_mark("=");
-    if (!accept_mark("?")) {
+    lexer_.expect_mark("=");
+    if (!lexer_.accept_mark("?")) {
       const Token extent = lexer_.peek();
-      axis.extent = integer("an extent or '?'");
+      axis.extent = lexer_.integer("an extent or '?'");
       if (axis.extent < 1) Lexer::fail(extent, "an extent of 1 or more");
-      axis.is_literal = accept_word("literal");
+      axis.is_literal = lexer_.accept_word("literal");
     }
     function_->axes.push_back(std::move(axis));
   }
@@ -203,30 +153,30 @@ class Parser {
   void parse_tensor(Access access) {
     const Token at = lexer_.peek();
     Param param{param_name(), ElementType::f32, true, access, {}};
-    expect_mark(":");
+    lexer_.expect_mark(":");
     param.element = element();
-    expect_mark("[");
+    lexer_.expect_mark("[");
     do {
       param.shape.push_back(extent());
-    } while (accept_mark(","));
-    expect_mark("]");
+    } while (lexer_.accept_mark(","));
+    lexer_.expect_mark("]");
     located(at, [&] { check_param(*function_, param); });
     function_->params.push_back(std::move(param));
   }
 
   Extent extent() {
     Extent extent;
-    const bool coarser = accept_word("ceil");
-    if (coarser) expect_mark("(");
+    const bool coarser = lexer_.accept_word("ceil");
+    if (coarser) lexer_.expect_mark("(");
     if (lexer_.peek().kind == TokenKind::number) {
-      extent.constant = integer("an extent");
+      extent.constant = lexer_.integer("an extent");
     } else {
       extent.dim = dim();
     }
     if (!coarser) return extent;
-    expect_mark("/");
-    extent.divisor = integer("a divisor");
-    expect_mark(")");
+    lexer_.expect_mark("/");
+    extent.divisor = lexer_.integer("a divisor");
+    lexer_.expect_mark(")");
     return extent;
   }
 
@@ -242,7 +192,7 @@ class Parser {
 
   // Statements.
   void parse_statement(Region* region) {
-    if (region == function_->body && accept_word("grid")) {
+    if (region == function_->body && lexer_.accept_word("grid")) {
       const Token at = lexer_.peek();
       function_->grid = use_list();
       located(at, [&] { check_grid(*function_, function_->grid); });
@@ -252,10 +202,10 @@ class Parser {
     if (lexer_.peek().kind == TokenKind::value) {
       do {
         results.push_back(declared_value());
-      } while (accept_mark(","));
-      expect_mark("=");
+      } while (lexer_.accept_mark(","));
+      lexer_.expect_mark("=");
     }
-    const Token at = take(TokenKind::word, "an operation");
+    const Token at = lexer_.take(TokenKind::word, "an operation");
     const OpKind kind = operation(at);
     if (kind == OpKind::fold) return parse_fold(at, results, region);
     Op* op = function_->make_op(kind, region);
@@ -292,7 +242,8 @@ class Parser {
   }
 
   void parse_location(Op& op) {
-    if (accept_mark("@")) op.location = take(TokenKind::text, "a location in quotes").text;
+    if (lexer_.accept_mark("@"))
+      op.location = lexer_.take(TokenKind::text, "a location in quotes").text;
   }
 
   void parse_arguments(Op& op, ElementType element) {
@@ -307,7 +258,7 @@ class Parser {
         attr.index = dim();
         return;
       case OpKind::grid_index:
-        attr.index = static_cast<int>(std::clamp<std::int64_t>(integer("0, 1 or 2"), -1, 3));
+        attr.index = static_cast<int>(std::clamp<std::int64_t>(lexer_.integer("0, 1 or 2"), -1, 3));
         return;
       case OpKind::axis_extent:
       case OpKind::iota:
@@ -319,9 +270,9 @@ class Parser {
         return parse_store(op);
       case OpKind::dot:
         op.operands = use_list();
-        expect_word("over");
+        lexer_.expect_word("over");
         attr.axis = axis();
-        attr.fast_accumulate = accept_word("fast");
+        attr.fast_accumulate = lexer_.accept_word("fast");
         return;
       case OpKind::reduce:
         return parse_reduce(op);
@@ -332,11 +283,11 @@ class Parser {
 
   void parse_constant(Attributes& attr, ElementType element) {
     if (element == ElementType::f32) {
-      attr.float_value = real();
+      attr.float_value = lexer_.real();
       return;
     }
     const Token at = lexer_.peek();
-    attr.int_value = integer("an integer");
+    attr.int_value = lexer_.integer("an integer");
     const std::int64_t high = octile::is_float(element) || element == ElementType::i64
                                   ? std::numeric_limits<std::int64_t>::max()
                                   : static_cast<std::int64_t>(octile::info(element).max_finite);
@@ -350,47 +301,47 @@ class Parser {
 
   void parse_indices(Op& op) {
     op.attr.index = param();
-    expect_mark("[");
+    lexer_.expect_mark("[");
     op.operands = use_list();
-    expect_mark("]");
+    lexer_.expect_mark("]");
   }
 
   void parse_load(Op& op) {
     parse_indices(op);
-    op.attr.has_other = accept_word("other");
+    op.attr.has_other = lexer_.accept_word("other");
     if (op.attr.has_other) op.operands.push_back(use());
   }
 
   void parse_store(Op& op) {
     parse_indices(op);
-    expect_mark(",");
+    lexer_.expect_mark(",");
     op.operands.push_back(use());
-    op.attr.has_mask = accept_word("mask");
+    op.attr.has_mask = lexer_.accept_word("mask");
     if (op.attr.has_mask) op.operands.push_back(use());
   }
 
   void parse_reduce(Op& op) {
-    const Token token = take(TokenKind::word, "'sum', 'max' or 'min'");
+    const Token token = lexer_.take(TokenKind::word, "'sum', 'max' or 'min'");
     const auto found = std::find_if(kReductions.begin(), kReductions.end(),
                                     [&](ReduceKind kind) { return name(kind) == token.text; });
     if (found == kReductions.end()) Lexer::fail(token, "'sum', 'max' or 'min'");
     op.attr.reduce = *found;
     op.operands = {use()};
-    expect_word("over");
+    lexer_.expect_word("over");
     op.attr.axis = axis();
-    if (!accept_word("by")) return;
+    if (!lexer_.accept_word("by")) return;
     const Token at = lexer_.peek();
-    op.attr.group = integer("a run length");
+    op.attr.group = lexer_.integer("a run length");
     if (op.attr.group < 1) Lexer::fail(at, "a run length of 1 or more");
   }
 
   /// "(%k: i64, %acc: f32[BM] = %zero)": the region's arguments and the fold's initial values.
   std::vector<Declared> parse_fold_arguments(Op& fold) {
-    expect_mark("(");
+    lexer_.expect_mark("(");
     std::vector<Declared> args{declared_value()};
-    while (accept_mark(",")) {
+    while (lexer_.accept_mark(",")) {
       args.push_back(declared_value());
-      expect_mark("=");
+      lexer_.expect_mark("=");
       const Token at = lexer_.peek();
       fold.operands.push_back(use());
       located(at, [&] {
@@ -398,12 +349,12 @@ class Parser {
                       args.back().type);
       });
     }
-    expect_mark(")");
+    lexer_.expect_mark(")");
     return args;
   }
 
   void parse_fold_body(Region* region) {
-    while (!at_mark("}")) {
+    while (!lexer_.at_mark("}")) {
       if (lexer_.peek().kind == TokenKind::end) lexer_.fail("'}'");
       if (!region->ops.empty() && region->ops.back()->kind == OpKind::yield) {
         lexer_.fail("'}' after yield");
@@ -416,7 +367,7 @@ class Parser {
     if (region->ops.empty() || region->ops.back()->kind != OpKind::yield) {
       lexer_.fail("'yield' at the end of the fold");
     }
-    expect_mark("}");
+    lexer_.expect_mark("}");
   }
 
   void check_yield(const Op& yield, const Region& region) const {
@@ -440,7 +391,7 @@ class Parser {
     if (results.size() + 1 != args.size()) {
       Lexer::fail(at, fmt::format("a fold with {} carried values", results.size()));
     }
-    expect_mark("{");
+    lexer_.expect_mark("{");
     parse_location(*op);
     const std::size_t outer = scope_.size();
     for (std::size_t i = 0; i < args.size(); ++i) {
