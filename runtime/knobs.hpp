@@ -1,0 +1,145 @@
+// Schedules as values: one function per knob of `Schedule`, for `kernel.with({BM(128),
+// stages(5)})`.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "octile/codegen/schedule.hpp"
+#include "octile/dsl/axis.hpp"
+
+namespace octile {
+
+/// One setting of a schedule: a knob below, or an axis' extent (`BM(128)`).
+class Knob {
+ public:
+  using Apply = void (*)(Schedule&, const Knob&);
+
+  Knob(Apply apply, std::int64_t value, std::string name = {})
+      : apply_(apply), value_(value), name_(std::move(name)) {}
+  Knob(axis_binding binding)  // NOLINT: BM(128) is a knob
+      : Knob([](Schedule& s, const Knob& k) { s.axes[k.name_] = k.value_; }, binding.extent,
+             std::move(binding.name)) {}
+
+  void apply(Schedule& schedule) const { apply_(schedule, *this); }
+  std::int64_t value() const { return value_; }
+  int number() const { return static_cast<int>(value_); }
+  bool flag() const { return value_ != 0; }
+  const std::string& name() const { return name_; }
+
+ private:
+  Apply apply_;
+  std::int64_t value_;
+  std::string name_;
+};
+
+/// The schedule that `knobs` make of `base`; later ones win.
+inline Schedule apply_knobs(Schedule base, std::initializer_list<Knob> knobs) {
+  for (const Knob& knob : knobs) knob.apply(base);
+  return base;
+}
+
+namespace detail {
+
+/// The name of an axis given as `BM` or as text.
+template <class A>
+std::string knob_axis(const A& named) {
+  if constexpr (axis_like<A>) {
+    return std::string(axis_of_t<A>::name);
+  } else {
+    static_assert(std::is_convertible_v<const A&, std::string_view>,
+                  "octile: this knob names a tile axis: pass the axis, for instance fastest(BM)");
+    return std::string(std::string_view(named));
+  }
+}
+
+}  // namespace detail
+
+/// Depth of the shared-memory ring of a pipelined fold.
+inline Knob stages(int count) {
+  return {[](Schedule& s, const Knob& k) { s.stages = k.number(); }, count};
+}
+/// Consumer warpgroups of 128 threads.
+inline Knob consumers(int count) {
+  return {[](Schedule& s, const Knob& k) { s.consumers = k.number(); }, count};
+}
+/// Warps of a kernel without a dot.
+inline Knob warps(int count) {
+  return {[](Schedule& s, const Knob& k) { s.warps = k.number(); }, count};
+}
+/// Consumers own alternate tiles instead of splitting one.
+inline Knob ping_pong(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.ping_pong = k.flag(); }, on};
+}
+/// Consumers take turns at the tensor core, block by block.
+inline Knob order_consumers(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.order_consumers = k.number(); }, on};
+}
+/// Accumulator sets: 2 issues a block before the last one is promoted.
+inline Knob accumulators(int count) {
+  return {[](Schedule& s, const Knob& k) { s.accumulators = k.number(); }, count};
+}
+/// Blocks of the pipelined fold per loop iteration.
+inline Knob unroll(int count) {
+  return {[](Schedule& s, const Knob& k) { s.unroll = k.number(); }, count};
+}
+/// CTAs per cluster; neighbours along `along` share operands by multicast.
+template <class A>
+Knob cluster(int count, const A& along) {
+  return {[](Schedule& s, const Knob& k) {
+            s.cluster = k.number();
+            s.cluster_axis = k.name();
+          },
+          count, detail::knob_axis(along)};
+}
+/// CTAs per cluster without multicast, for split_fold.
+inline Knob cluster(int count) {
+  return {[](Schedule& s, const Knob& k) { s.cluster = k.number(); }, count};
+}
+/// The grid axis that varies fastest inside a group of tiles.
+template <class A>
+Knob fastest(const A& along) {
+  return {[](Schedule& s, const Knob& k) { s.fastest_axis = k.name(); }, 0,
+          detail::knob_axis(along)};
+}
+/// Blocks of the fastest axis per group of tiles.
+inline Knob group_width(int count) {
+  return {[](Schedule& s, const Knob& k) { s.group_width = k.number(); }, count};
+}
+/// One CTA per SM that loops over tiles (true), or a CTA per tile (false).
+inline Knob persistent(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.persistent = k.number(); }, on};
+}
+/// CTAs of a cluster that share one fold; their parts are added in CTA order.
+inline Knob split_fold(int count) {
+  return {[](Schedule& s, const Knob& k) { s.split_fold = k.number(); }, count};
+}
+/// The dot's first operand on the N side of the tensor core, for few rows.
+inline Knob swap_operands(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.swap_operands = k.number(); }, on};
+}
+/// Stores through shared memory and TMA (true), or straight from registers (false).
+inline Knob tma_store(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.tma_store = k.number(); }, on};
+}
+/// A TMA store drains under the next tile's arithmetic.
+inline Knob epilogue_overlap(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.epilogue_overlap = k.number(); }, on};
+}
+/// Registers per thread of the producer warpgroup.
+inline Knob producer_registers(int count) {
+  return {[](Schedule& s, const Knob& k) { s.producer_registers = k.number(); }, count};
+}
+/// Registers per thread of a consumer warpgroup.
+inline Knob consumer_registers(int count) {
+  return {[](Schedule& s, const Knob& k) { s.consumer_registers = k.number(); }, count};
+}
+/// Programmatic dependent launch: starts while the stream's previous kernel drains.
+inline Knob dependent_launch(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.dependent_launch = k.flag(); }, on};
+}
+
+}  // namespace octile
