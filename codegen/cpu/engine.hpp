@@ -1,4 +1,5 @@
-// The CPU back end: tile IR to LLVM IR, compiled in process by ORC LLJIT, the grid on a thread pool.
+// The CPU back end: tile IR to LLVM IR, compiled in process by ORC LLJIT, the grid on a thread
+// pool.
 #pragma once
 
 #include <cstdint>
