@@ -1,5 +1,5 @@
-// Names: problem sizes (`dim`), tile axes (`axis`), integer constants (`128_c`), and type-level sets
-// of axes.
+// Names: problem sizes (`dim`), tile axes (`axis`), integer constants (`128_c`), and type-level
+// sets of axes.
 #pragma once
 
 #include <boost/hana/contains.hpp>
@@ -11,7 +11,6 @@
 #include <boost/hana/type.hpp>
 #include <boost/hana/union.hpp>
 #include <boost/hana/unpack.hpp>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -51,7 +50,9 @@ struct axis_base {};
 struct dim_base {};
 struct constant_base {};
 
-constexpr int digits(std::int64_t n) { return n < 10 ? 1 : 1 + digits(n / 10); }
+constexpr int digits(std::int64_t n) {
+  return n < 10 ? 1 : 1 + digits(n / 10);
+}
 
 // Name of a literal axis: "_128".
 template <std::int64_t N>

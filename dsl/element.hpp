@@ -7,9 +7,9 @@
 
 namespace octile {
 
-#define OCTILE_ELEMENT(name)                                   \
-  struct name {                                                \
-    static constexpr ElementType type = ElementType::name;     \
+#define OCTILE_ELEMENT(name)                               \
+  struct name {                                            \
+    static constexpr ElementType type = ElementType::name; \
   };
 OCTILE_ELEMENT(b1)
 OCTILE_ELEMENT(u8)
@@ -29,6 +29,8 @@ struct invalid {
 };
 
 template <class T>
-concept element_tag = requires { requires std::is_same_v<decltype(T::type), const ElementType>; };
+concept element_tag = requires {
+  requires std::is_same_v<decltype(T::type), const ElementType>;
+};
 
 }  // namespace octile

@@ -38,7 +38,7 @@ inline constexpr bool always_false = false;
 /// What plays the part of a tile in an expression.
 template <class X>
 concept tile_like = is_expr<X>::value || std::is_base_of_v<place_base, X> || dim_name<X> ||
-                    std::is_base_of_v<ratio_base, X>;
+    std::is_base_of_v<ratio_base, X>;
 /// A C++ number, or `128_c`: takes the element type of what it is combined with.
 template <class X>
 concept literal = std::is_arithmetic_v<X> || integer_constant<X>;
@@ -55,7 +55,8 @@ template <class X>
 struct literal_element {
   using type = std::conditional_t<
       std::is_same_v<X, bool>, b1,
-      std::conditional_t<std::is_floating_point_v<X>, f32, std::conditional_t<sizeof(X) == 8 || integer_constant<X>, i64, i32>>>;
+      std::conditional_t<std::is_floating_point_v<X>, f32,
+                         std::conditional_t<sizeof(X) == 8 || integer_constant<X>, i64, i32>>>;
 };
 
 template <class T, literal X>
@@ -90,10 +91,15 @@ using expr_of = decltype(to_expr(std::declval<const X&>()));
 template <class X>
 auto to_index(const X& x) {
   if constexpr (literal<X>) {
-    static_assert(!std::is_floating_point_v<X>, "octile: an index must be an integer; got a floating-point number: cast<i64>(x) first");
+    static_assert(
+        !std::is_floating_point_v<X>,
+        "octile: an index must be an integer; got a floating-point number: cast<i64>(x) first");
     return literal_expr<i64>(x);
   } else if constexpr (!operand<X>) {
-    static_assert(always_false<X>, "octile: an index must be an integer: a block BM[i], a scalar, an i64 tile or a constant; got something that is no expression (pointers and references can't be captured)");
+    static_assert(
+        always_false<X>,
+        "octile: an index must be an integer: a block BM[i], a scalar, an i64 tile or a constant; "
+        "got something that is no expression (pointers and references can't be captured)");
     return expr<invalid>{};
   } else {
     auto e = to_expr(x);
@@ -103,7 +109,9 @@ auto to_index(const X& x) {
     } else if constexpr (std::is_same_v<E, i32>) {
       return expr<i64, typename decltype(e)::axes_type>{builder().cast(ElementType::i64, e.value)};
     } else {
-      static_assert(always_false<X>, "octile: an index must be an integer; got a tile of another element type: cast<i64>(x) first");
+      static_assert(always_false<X>,
+                    "octile: an index must be an integer; got a tile of another element type: "
+                    "cast<i64>(x) first");
       return expr<invalid>{};
     }
   }
@@ -140,16 +148,20 @@ auto binary(const X& x, const Y& y) {
   if constexpr (std::is_same_v<A, invalid> || std::is_same_v<B, invalid>) {
     return expr<invalid, Axes>{};
   } else if constexpr (!std::is_same_v<A, B>) {
-    static_assert(always_false<A>, "octile: operands have different element types: cast<T>(x) one of them");
+    static_assert(always_false<A>,
+                  "octile: operands have different element types: cast<T>(x) one of them");
     return expr<invalid, Axes>{};
   } else if constexpr (logical && !std::is_same_v<A, b1>) {
-    static_assert(always_false<A>, "octile: && and || take b1 tiles: compare first, for instance x != 0");
+    static_assert(always_false<A>,
+                  "octile: && and || take b1 tiles: compare first, for instance x != 0");
     return expr<invalid, Axes>{};
   } else if constexpr (!logical && !comparison && !arithmetic_element<A>) {
-    static_assert(always_false<A>, "octile: arithmetic is defined on f32, i32 and i64: cast<f32>(x) first");
+    static_assert(always_false<A>,
+                  "octile: arithmetic is defined on f32, i32 and i64: cast<f32>(x) first");
     return expr<invalid, Axes>{};
   } else if constexpr (comparison && !logical && !arithmetic_element<A> && !std::is_same_v<A, u8>) {
-    static_assert(always_false<A>, "octile: comparisons are defined on f32, i32, i64 and u8: cast<f32>(x) first");
+    static_assert(always_false<A>,
+                  "octile: comparisons are defined on f32, i32, i64 and u8: cast<f32>(x) first");
     return expr<invalid, Axes>{};
   } else {
     using Element = std::conditional_t<std::is_void_v<R>, A, R>;
@@ -168,7 +180,8 @@ auto unary(const X& x) {
     static_assert(always_false<A>, "octile: this function is defined on f32: cast<f32>(x) first");
     return expr<invalid, Axes>{};
   } else if constexpr (!arithmetic_element<A>) {
-    static_assert(always_false<A>, "octile: arithmetic is defined on f32, i32 and i64: cast<f32>(x) first");
+    static_assert(always_false<A>,
+                  "octile: arithmetic is defined on f32, i32 and i64: cast<f32>(x) first");
     return expr<invalid, Axes>{};
   } else {
     return expr<A, Axes>{builder().unary(Kind, a.value)};
@@ -185,9 +198,11 @@ struct ratio : detail::ratio_base {
     auto& b = detail::builder();
     ir::Value* size = b.dim_value(b.dim(std::string(Dim::name)));
     if constexpr (integer_constant<Divisor>) {
-      return expr<i64>{b.binary(ir::OpKind::ceil_div, size, b.constant_int(ElementType::i64, Divisor::value))};
+      return expr<i64>{
+          b.binary(ir::OpKind::ceil_div, size, b.constant_int(ElementType::i64, Divisor::value))};
     } else {
-      return expr<i64>{b.binary(ir::OpKind::ceil_div, size, b.axis_extent(detail::axis_id<Divisor>()))};
+      return expr<i64>{
+          b.binary(ir::OpKind::ceil_div, size, b.axis_extent(detail::axis_id<Divisor>()))};
     }
   }
 };
@@ -226,12 +241,11 @@ auto axis<Name, Extent>::operator[](I i) const {
   }
 }
 
-#define OCTILE_BINARY(op, kind, result)                                                    \
-  template <detail::operand X, detail::operand Y>                                          \
-    requires((detail::tile_like<X> || detail::tile_like<Y>) &&                             \
-             !(dim_name<X> && axis_like<Y>))                                               \
-  auto operator op(const X& x, const Y& y) {                                               \
-    return detail::binary<ir::OpKind::kind, result>(x, y);                                 \
+#define OCTILE_BINARY(op, kind, result)                                                         \
+  template <detail::operand X, detail::operand Y>                                               \
+  requires((detail::tile_like<X> || detail::tile_like<Y>)&&!(dim_name<X> && axis_like<Y>)) auto \
+  operator op(const X& x, const Y& y) {                                                         \
+    return detail::binary<ir::OpKind::kind, result>(x, y);                                      \
   }
 OCTILE_BINARY(+, add, void)
 OCTILE_BINARY(-, sub, void)
@@ -248,9 +262,9 @@ OCTILE_BINARY(&&, logical_and, b1)
 OCTILE_BINARY(||, logical_or, b1)
 #undef OCTILE_BINARY
 
-#define OCTILE_UNARY(name, kind, float_only)            \
-  template <detail::tile_like X>                        \
-  auto name(const X& x) {                               \
+#define OCTILE_UNARY(name, kind, float_only)               \
+  template <detail::tile_like X>                           \
+  auto name(const X& x) {                                  \
     return detail::unary<ir::OpKind::kind, float_only>(x); \
   }
 OCTILE_UNARY(operator-, neg, false)
@@ -272,21 +286,22 @@ auto operator!(const X& x) {
   auto a = detail::to_expr(x);
   using A = decltype(a);
   if constexpr (!std::is_same_v<typename A::element, b1> && !detail::is_invalid_v<A>) {
-    static_assert(detail::always_false<X>, "octile: ! takes a b1 tile: compare first, for instance x == 0");
+    static_assert(detail::always_false<X>,
+                  "octile: ! takes a b1 tile: compare first, for instance x == 0");
   }
   return expr<b1, typename A::axes_type>{detail::builder().unary(ir::OpKind::logical_not, a.value)};
 }
 
 /// The smaller of two tiles, element by element; a NaN gives way to the other operand.
 template <detail::operand X, detail::operand Y>
-  requires((detail::tile_like<X> || detail::tile_like<Y>) && !axis_like<Y>)
-auto min(const X& x, const Y& y) {
+requires((detail::tile_like<X> || detail::tile_like<Y>)&&!axis_like<Y>) auto min(const X& x,
+                                                                                 const Y& y) {
   return detail::binary<ir::OpKind::min, void>(x, y);
 }
 /// The larger of two tiles, element by element; a NaN gives way to the other operand.
 template <detail::operand X, detail::operand Y>
-  requires((detail::tile_like<X> || detail::tile_like<Y>) && !axis_like<Y>)
-auto max(const X& x, const Y& y) {
+requires((detail::tile_like<X> || detail::tile_like<Y>)&&!axis_like<Y>) auto max(const X& x,
+                                                                                 const Y& y) {
   return detail::binary<ir::OpKind::max, void>(x, y);
 }
 
@@ -297,19 +312,27 @@ auto select(const C& condition, const X& x, const Y& y) {
   auto c = detail::to_expr(condition);
   auto a = detail::operand_as<T>(x);
   auto b = detail::operand_as<T>(y);
-  using Axes = detail::union_t<typename decltype(c)::axes_type,
-                               detail::union_t<typename decltype(a)::axes_type, typename decltype(b)::axes_type>>;
+  using Axes = detail::union_t<
+      typename decltype(c)::axes_type,
+      detail::union_t<typename decltype(a)::axes_type, typename decltype(b)::axes_type>>;
   using CE = typename decltype(c)::element;
-  if constexpr (std::is_same_v<CE, invalid> || detail::is_invalid_v<decltype(a)> || detail::is_invalid_v<decltype(b)>) {
+  if constexpr (std::is_same_v<CE, invalid> || detail::is_invalid_v<decltype(a)> ||
+                detail::is_invalid_v<decltype(b)>) {
     return expr<invalid, Axes>{};
   } else if constexpr (!std::is_same_v<CE, b1>) {
-    static_assert(detail::always_false<C>, "octile: select's condition must be a b1 tile: compare first, for instance x > 0");
+    static_assert(
+        detail::always_false<C>,
+        "octile: select's condition must be a b1 tile: compare first, for instance x > 0");
     return expr<invalid, Axes>{};
-  } else if constexpr (!std::is_same_v<typename decltype(a)::element, typename decltype(b)::element>) {
-    static_assert(detail::always_false<C>, "octile: select's two values have different element types: cast<T>(x) one of them");
+  } else if constexpr (!std::is_same_v<typename decltype(a)::element,
+                                       typename decltype(b)::element>) {
+    static_assert(
+        detail::always_false<C>,
+        "octile: select's two values have different element types: cast<T>(x) one of them");
     return expr<invalid, Axes>{};
   } else {
-    return expr<typename decltype(a)::element, Axes>{detail::builder().select(c.value, a.value, b.value)};
+    return expr<typename decltype(a)::element, Axes>{
+        detail::builder().select(c.value, a.value, b.value)};
   }
 }
 

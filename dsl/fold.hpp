@@ -30,7 +30,8 @@ auto call_body(const F& f, expr<i64> index, const std::tuple<C...>& carried) {
   return as_tuple(std::apply([&](const auto&... c) { return f(index, c...); }, carried));
 }
 template <class F, class Carried>
-using body_of = decltype(call_body(std::declval<const F&>(), expr<i64>{}, std::declval<const Carried&>()));
+using body_of =
+    decltype(call_body(std::declval<const F&>(), expr<i64>{}, std::declval<const Carried&>()));
 
 template <class From, class To>
 struct widen;
@@ -38,7 +39,8 @@ template <class... T, class... A, class... U, class... B>
 struct widen<std::tuple<expr<T, A>...>, std::tuple<expr<U, B>...>> {
   using type = std::tuple<expr<T, union_t<A, B>>...>;
   static constexpr bool same_elements = (std::is_same_v<T, U> && ...);
-  static constexpr bool any_invalid = ((std::is_same_v<U, invalid> || std::is_same_v<T, invalid>) || ...);
+  static constexpr bool any_invalid =
+      ((std::is_same_v<U, invalid> || std::is_same_v<T, invalid>) || ...);
   static constexpr bool wider = (!is_subset_v<B, A> || ...);
 };
 
@@ -48,12 +50,16 @@ struct fixed_point {
   using Next = body_of<F, Carried>;
   static auto find() {
     if constexpr (std::tuple_size_v<Next> != std::tuple_size_v<Carried>) {
-      static_assert(always_false<F>, "octile: fold's body must return as many values as it carries: std::tuple{a, b} for two");
+      static_assert(
+          always_false<F>,
+          "octile: fold's body must return as many values as it carries: std::tuple{a, b} for two");
       return std::tuple<expr<invalid>>{};
     } else if constexpr (widen<Carried, Next>::any_invalid) {
       return std::tuple<expr<invalid>>{};
     } else if constexpr (!widen<Carried, Next>::same_elements) {
-      static_assert(always_false<F>, "octile: fold's body returns another element type than it carries: cast<T>(x), or start from a value of that type");
+      static_assert(always_false<F>,
+                    "octile: fold's body returns another element type than it carries: cast<T>(x), "
+                    "or start from a value of that type");
       return std::tuple<expr<invalid>>{};
     } else if constexpr (!widen<Carried, Next>::wider) {
       return Carried{};
@@ -81,12 +87,12 @@ auto fold_of(const Extent& extent, const Init& init, const F& f) {
     return Carried{};
   } else {
     constexpr auto indices = std::make_index_sequence<std::tuple_size_v<Carried>>{};
-    auto results = builder().fold(
-        to_index(extent).value, values_of(start, indices),
-        [&](ir::Value* index, const std::vector<ir::Value*>& carried) {
-          auto next = call_body(f, expr<i64>{index}, from_values<Carried>(carried, indices));
-          return values_of(next, indices);
-        });
+    auto results = builder().fold(to_index(extent).value, values_of(start, indices),
+                                  [&](ir::Value* index, const std::vector<ir::Value*>& carried) {
+                                    auto next = call_body(f, expr<i64>{index},
+                                                          from_values<Carried>(carried, indices));
+                                    return values_of(next, indices);
+                                  });
     return from_values<Carried>(results, indices);
   }
 }
@@ -108,17 +114,19 @@ auto fold(const Extent& extent, const Init& init, const F& f) {
 
 /// f(0) + f(1) + ... + f(extent-1), in that order, from zero.
 template <class Extent, class F>
-  requires(!detail::is_group_v<F> && std::invocable<const F&, expr<i64>>)
-auto sum(const Extent& extent, const F& f) {
+requires(!detail::is_group_v<F> &&
+         std::invocable<const F&, expr<i64>>) auto sum(const Extent& extent, const F& f) {
   using R = decltype(detail::to_expr(f(expr<i64>{})));
   if constexpr (detail::is_invalid_v<R>) {
     return R{};
   } else if constexpr (!is_arithmetic(R::element::type)) {
-    static_assert(detail::always_false<R>, "octile: sum adds f32, i32 or i64 tiles: cast<f32>(x) first");
+    static_assert(detail::always_false<R>,
+                  "octile: sum adds f32, i32 or i64 tiles: cast<f32>(x) first");
     return expr<invalid, typename R::axes_type>{};
   } else {
     expr<typename R::element> zero = detail::literal_expr<typename R::element>(0);
-    return fold(extent, zero, [f](auto i, auto carried) { return carried + detail::to_expr(f(i)); });
+    return fold(extent, zero,
+                [f](auto i, auto carried) { return carried + detail::to_expr(f(i)); });
   }
 }
 
@@ -127,24 +135,33 @@ namespace detail {
 template <class Body, class... E>
 stored run_grid(const Body& body, const E&... extents) {
   if constexpr (sizeof...(E) < 1 || sizeof...(E) > 3) {
-    static_assert(always_false<Body>, "octile: a grid has one to three extents: fold the others into one, or loop over them with fold");
+    static_assert(always_false<Body>,
+                  "octile: a grid has one to three extents: fold the others into one, or loop over "
+                  "them with fold");
   } else {
     constexpr bool callable = [] {
-      if constexpr (sizeof...(E) == 1) return std::invocable<const Body&, expr<i64>>;
-      else if constexpr (sizeof...(E) == 2) return std::invocable<const Body&, expr<i64>, expr<i64>>;
-      else return std::invocable<const Body&, expr<i64>, expr<i64>, expr<i64>>;
+      if constexpr (sizeof...(E) == 1)
+        return std::invocable<const Body&, expr<i64>>;
+      else if constexpr (sizeof...(E) == 2)
+        return std::invocable<const Body&, expr<i64>, expr<i64>>;
+      else
+        return std::invocable<const Body&, expr<i64>, expr<i64>, expr<i64>>;
     }();
     if constexpr (!callable) {
-      static_assert(always_false<Body>, "octile: grid's function takes one index per extent: [=](auto i, auto j) for two");
+      static_assert(
+          always_false<Body>,
+          "octile: grid's function takes one index per extent: [=](auto i, auto j) for two");
     } else {
       ir::Builder& b = builder();
       b.set_grid({to_index(extents).value...});
       int position = 0;
       // Braces fix the order of evaluation.
-      auto indices = std::tuple{(static_cast<void>(extents), expr<i64>{b.grid_index(position++)})...};
+      auto indices =
+          std::tuple{(static_cast<void>(extents), expr<i64>{b.grid_index(position++)})...};
       using R = decltype(std::apply(body, indices));
       if constexpr (!std::is_same_v<R, stored>) {
-        static_assert(always_false<Body>, "octile: a kernel must store its result: return store(d(...), value)");
+        static_assert(always_false<Body>,
+                      "octile: a kernel must store its result: return store(d(...), value)");
       } else {
         return std::apply(body, indices);
       }

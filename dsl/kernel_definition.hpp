@@ -3,7 +3,6 @@
 
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/unpack.hpp>
-
 #include <memory>
 #include <string>
 
@@ -15,7 +14,8 @@ namespace octile {
 template <class... Params>
 class kernel_definition {
  public:
-  explicit kernel_definition(std::shared_ptr<const ir::Function> function) : function_(std::move(function)) {}
+  explicit kernel_definition(std::shared_ptr<const ir::Function> function)
+      : function_(std::move(function)) {}
   const ir::Function& ir() const { return *function_; }
   const std::shared_ptr<const ir::Function>& shared_ir() const { return function_; }
   static constexpr std::size_t parameter_count = sizeof...(Params);
@@ -27,15 +27,19 @@ class kernel_definition {
 namespace detail {
 
 template <class Body, class... Params>
-std::shared_ptr<const ir::Function> trace(std::string name, const hana::tuple<Params...>& params, const Body& body) {
+std::shared_ptr<const ir::Function> trace(std::string name, const hana::tuple<Params...>& params,
+                                          const Body& body) {
   auto function = std::make_shared<ir::Function>(std::move(name));
   ir::Builder b(*function);
   TraceScope scope(b);
   // Parameters are declared in order; a tuple's braces fix the order of evaluation.
-  auto symbols = hana::unpack(params, [&](const auto&... p) { return hana::tuple<typename Params::symbol...>{p.declare(b)...}; });
+  auto symbols = hana::unpack(params, [&](const auto&... p) {
+    return hana::tuple<typename Params::symbol...>{p.declare(b)...};
+  });
   constexpr bool callable = std::invocable<const Body&, typename Params::symbol...>;
   if constexpr (!callable) {
-    static_assert(always_false<Body>, "octile: the kernel's function takes one argument per parameter, in order");
+    static_assert(always_false<Body>,
+                  "octile: the kernel's function takes one argument per parameter, in order");
   } else {
     hana::unpack(symbols, body);
   }

@@ -32,8 +32,8 @@ struct only_axis<axes<A>> {
 };
 
 template <class T>
-inline constexpr bool dot_element = is_fp8(T::type) || std::is_same_v<T, f16> ||
-                                    std::is_same_v<T, bf16> || std::is_same_v<T, f32>;
+inline constexpr bool dot_element =
+    is_fp8(T::type) || std::is_same_v<T, f16> || std::is_same_v<T, bf16> || std::is_same_v<T, f32>;
 
 template <class X, class Y>
 auto dot_of(const X& x, const Y& y, bool fast) {
@@ -46,16 +46,23 @@ auto dot_of(const X& x, const Y& y, bool fast) {
   if constexpr (is_invalid_v<decltype(a)> || is_invalid_v<decltype(b)>) {
     return expr<invalid, Axes>{};
   } else if constexpr (Shared::size == 0) {
-    static_assert(always_false<X>, "octile: dot's operands share no axis: index both along the axis to contract, for instance BK[k]");
+    static_assert(always_false<X>,
+                  "octile: dot's operands share no axis: index both along the axis to contract, "
+                  "for instance BK[k]");
     return expr<invalid, Axes>{};
   } else if constexpr (Shared::size > 1) {
-    static_assert(always_false<X>, "octile: dot's operands share more than one axis: rename all but the one to contract, or multiply and sum over the others");
+    static_assert(always_false<X>,
+                  "octile: dot's operands share more than one axis: rename all but the one to "
+                  "contract, or multiply and sum over the others");
     return expr<invalid, Axes>{};
-  } else if constexpr (!dot_element<typename decltype(a)::element> || !dot_element<typename decltype(b)::element>) {
-    static_assert(always_false<X>, "octile: dot multiplies e4m3, e5m2, f16, bf16 and f32 tiles: cast<T>(x) first");
+  } else if constexpr (!dot_element<typename decltype(a)::element> ||
+                       !dot_element<typename decltype(b)::element>) {
+    static_assert(always_false<X>,
+                  "octile: dot multiplies e4m3, e5m2, f16, bf16 and f32 tiles: cast<T>(x) first");
     return expr<invalid, Axes>{};
   } else {
-    return expr<f32, Axes>{builder().dot(a.value, b.value, axis_id<typename only_axis<Shared>::type>(), fast)};
+    return expr<f32, Axes>{
+        builder().dot(a.value, b.value, axis_id<typename only_axis<Shared>::type>(), fast)};
   }
 }
 
@@ -63,14 +70,18 @@ template <class X, class A, std::int64_t Run>
 auto reduce_of(ir::ReduceKind kind, const X& x, group_of<A, Run>) {
   auto a = to_expr(x);
   using E = decltype(a);
-  using Axes = std::conditional_t<Run == 0, difference_t<typename E::axes_type, axes<A>>, typename E::axes_type>;
+  using Axes = std::conditional_t<Run == 0, difference_t<typename E::axes_type, axes<A>>,
+                                  typename E::axes_type>;
   if constexpr (is_invalid_v<E>) {
     return expr<invalid, Axes>{};
   } else if constexpr (!has_axis_v<typename E::axes_type, A>) {
-    static_assert(always_false<X>, "octile: the tile has no such axis to reduce over: name one of the axes that index it");
+    static_assert(
+        always_false<X>,
+        "octile: the tile has no such axis to reduce over: name one of the axes that index it");
     return expr<invalid, Axes>{};
   } else if constexpr (!is_arithmetic(E::element::type)) {
-    static_assert(always_false<X>, "octile: reductions are defined on f32, i32 and i64: cast<f32>(x) first");
+    static_assert(always_false<X>,
+                  "octile: reductions are defined on f32, i32 and i64: cast<f32>(x) first");
     return expr<invalid, Axes>{};
   } else {
     return expr<typename E::element, Axes>{builder().reduce(kind, a.value, axis_id<A>(), Run)};
@@ -107,19 +118,19 @@ auto dot(const X& x, const Y& y, fast_accumulate_t) {
 
 /// Sum over an axis (it goes away), or over groups of it (it stays, constant along each group).
 template <detail::tile_like X, class G>
-  requires detail::is_group_v<G>
+requires detail::is_group_v<G>
 auto sum(const X& x, G over) {
   return detail::reduce_of(ir::ReduceKind::sum, x, detail::as_group(over));
 }
 /// Largest element over an axis or over groups of it.
 template <detail::tile_like X, class G>
-  requires detail::is_group_v<G>
+requires detail::is_group_v<G>
 auto max(const X& x, G over) {
   return detail::reduce_of(ir::ReduceKind::max, x, detail::as_group(over));
 }
 /// Smallest element over an axis or over groups of it.
 template <detail::tile_like X, class G>
-  requires detail::is_group_v<G>
+requires detail::is_group_v<G>
 auto min(const X& x, G over) {
   return detail::reduce_of(ir::ReduceKind::min, x, detail::as_group(over));
 }

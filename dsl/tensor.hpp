@@ -28,8 +28,9 @@ struct mask : detail::mask_base {
 template <detail::tile_like X>
 auto when(const X& condition) {
   auto c = detail::to_expr(condition);
-  static_assert(std::is_same_v<typename decltype(c)::element, b1> || detail::is_invalid_v<decltype(c)>,
-                "octile: when() takes a b1 tile: compare first, for instance x > 0");
+  static_assert(
+      std::is_same_v<typename decltype(c)::element, b1> || detail::is_invalid_v<decltype(c)>,
+      "octile: when() takes a b1 tile: compare first, for instance x > 0");
   return mask<decltype(c)>{{}, c};
 }
 
@@ -73,7 +74,8 @@ struct tensor {
   auto operator()(const I&... index) const {
     if constexpr (sizeof...(I) != Rank) {
       static_assert(detail::always_false<tensor>,
-                    "octile: wrong number of indices: a tensor is called with one index per declared dimension");
+                    "octile: wrong number of indices: a tensor is called with one index per "
+                    "declared dimension");
       return expr<invalid>{};
     } else {
       return at(detail::to_index(index)...);
@@ -118,7 +120,9 @@ expr<T> literal_for(const place<T, Access, Axes>&, const X& x) {
 
 template <class P, class V, class M>
 stored store_checked(const P&, const V&, const M*) {
-  static_assert(always_false<P>, "octile: store's first argument must be a tensor's place, for instance d(BM[i], BN[j])");
+  static_assert(
+      always_false<P>,
+      "octile: store's first argument must be a tensor's place, for instance d(BM[i], BN[j])");
   return {};
 }
 
@@ -128,15 +132,23 @@ stored store_checked(const place<T, Access, Axes>& p, const V& v, const M* condi
   if constexpr (is_invalid_v<V>) {
     return {};
   } else if constexpr (Access == ir::Access::in) {
-    static_assert(always_false<T>, "octile: this tensor is declared in<T> and can't be stored to: declare it out<T> or inout<T>");
+    static_assert(always_false<T>,
+                  "octile: this tensor is declared in<T> and can't be stored to: declare it out<T> "
+                  "or inout<T>");
   } else if constexpr (!std::is_same_v<E, T>) {
-    static_assert(always_false<T>, "octile: the stored tile's element type isn't the tensor's: cast<T>(x) before store");
+    static_assert(
+        always_false<T>,
+        "octile: the stored tile's element type isn't the tensor's: cast<T>(x) before store");
   } else if constexpr (!is_subset_v<typename V::axes_type, Axes>) {
-    static_assert(always_false<T>, "octile: the stored tile has an axis that the place lacks: index the tensor along it, or reduce over it");
+    static_assert(always_false<T>,
+                  "octile: the stored tile has an axis that the place lacks: index the tensor "
+                  "along it, or reduce over it");
   } else if constexpr (std::is_void_v<M>) {
     builder().store(p.param, p.indices, v.value);
   } else if constexpr (!is_subset_v<typename M::axes_type, Axes>) {
-    static_assert(always_false<T>, "octile: the store's mask has an axis that the place lacks: index the tensor along it");
+    static_assert(
+        always_false<T>,
+        "octile: the store's mask has an axis that the place lacks: index the tensor along it");
   } else {
     builder().store(p.param, p.indices, v.value, condition->value);
   }
@@ -152,15 +164,16 @@ stored store(const P& target, const V& value) {
   if constexpr (std::is_same_v<P, expr<invalid>>) {
     return {};
   } else if constexpr (detail::literal<V> && requires { target.param; }) {
-    return detail::store_checked(target, detail::literal_for(target, value), static_cast<const void*>(nullptr));
+    return detail::store_checked(target, detail::literal_for(target, value),
+                                 static_cast<const void*>(nullptr));
   } else {
     return detail::store_checked(target, detail::to_expr(value), static_cast<const void*>(nullptr));
   }
 }
 /// Stores a tile where a condition holds: store(d(BM[i]), x, when(x > 0)).
 template <class P, detail::operand V, class M>
-  requires std::is_base_of_v<detail::mask_base, M>
-stored store(const P& target, const V& value, const M& guard) {
+requires std::is_base_of_v<detail::mask_base, M> stored store(const P& target, const V& value,
+                                                              const M& guard) {
   return detail::store_checked(target, detail::to_expr(value), &guard.condition);
 }
 
@@ -169,7 +182,9 @@ template <std::same_as<stored>... S>
 stored stores(S...) {
   return {};
 }
-inline stored operator,(stored, stored) { return {}; }
+inline stored operator,(stored, stored) {
+  return {};
+}
 
 // Declarations of parameters.
 
@@ -200,13 +215,17 @@ extent_spec ratio_extent(ratio<D, C>) {
   if constexpr (integer_constant<C>) {
     return {std::string(D::name), 0, C::value};
   } else {
-    static_assert(always_false<D>, "octile: a tensor's extent can be divided by a constant such as 128_c, not by a tile axis");
+    static_assert(
+        always_false<D>,
+        "octile: a tensor's extent can be divided by a constant such as 128_c, not by a tile axis");
     return {};
   }
 }
 template <class E>
 extent_spec ratio_extent(E) {
-  static_assert(always_false<E>, "octile: a tensor's extent must be a dim, a constant such as 8_c, or a dim divided by a constant");
+  static_assert(always_false<E>,
+                "octile: a tensor's extent must be a dim, a constant such as 8_c, or a dim divided "
+                "by a constant");
   return {};
 }
 

@@ -14,7 +14,8 @@ inline thread_local ir::Builder* current_builder = nullptr;
 
 inline ir::Builder& builder() {
   if (current_builder == nullptr) {
-    throw ir::Error("octile: tile expressions are only meaningful inside the function given to kernel()");
+    throw ir::Error(
+        "octile: tile expressions are only meaningful inside the function given to kernel()");
   }
   return *current_builder;
 }

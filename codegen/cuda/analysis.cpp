@@ -34,12 +34,17 @@ std::int64_t Analysis::divisor_of(const ir::Value* scalar) const {
   if (scalar->def == nullptr) return 1;
   const ir::Op& op = *scalar->def;
   switch (op.kind) {
-    case OpKind::constant: return std::abs(op.attr.int_value);
-    case OpKind::axis_extent: return extent(op.attr.axis);
-    case OpKind::mul: return divisor_of(op.operand(0)) * divisor_of(op.operand(1));
+    case OpKind::constant:
+      return std::abs(op.attr.int_value);
+    case OpKind::axis_extent:
+      return extent(op.attr.axis);
+    case OpKind::mul:
+      return divisor_of(op.operand(0)) * divisor_of(op.operand(1));
     case OpKind::add:
-    case OpKind::sub: return std::gcd(divisor_of(op.operand(0)), divisor_of(op.operand(1)));
-    default: return 1;
+    case OpKind::sub:
+      return std::gcd(divisor_of(op.operand(0)), divisor_of(op.operand(1)));
+    default:
+      return 1;
   }
 }
 

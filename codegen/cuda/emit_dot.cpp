@@ -11,15 +11,19 @@ using ir::OpKind;
 
 namespace {
 
-std::string_view ptx_type(ElementType t) { return info(t).name; }
+std::string_view ptx_type(ElementType t) {
+  return info(t).name;
+}
 
-int instruction_k(const DotPlan& d) { return 32 / size_in_bytes(d.m.value->type.element); }
+int instruction_k(const DotPlan& d) {
+  return 32 / size_in_bytes(d.m.value->type.element);
+}
 
 }  // namespace
 
 std::string Emitter::wgmma_name(const DotPlan& d) const {
-  return fmt::format("wgmma_m64n{}k{}_{}_{}", d.shape.n, instruction_k(d), ptx_type(d.m.value->type.element),
-                     ptx_type(d.n.value->type.element));
+  return fmt::format("wgmma_m64n{}k{}_{}_{}", d.shape.n, instruction_k(d),
+                     ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element));
 }
 
 // One function per instruction shape: d[At .. At + n/2) += a * b, or = a * b where !accumulate.
@@ -36,18 +40,22 @@ std::string Emitter::wgmma_functions() const {
       bindings += fmt::format("{}\"+f\"(d[At + {}])", i ? ", " : "", i);
     }
     text += fmt::format(
-        "template <int At, int N> __device__ __forceinline__ void {0}(float (&d)[N], u64 a, u64 b, u32 accumulate) {{\n"
+        "template <int At, int N> __device__ __forceinline__ void {0}(float (&d)[N], u64 a, u64 b, "
+        "u32 accumulate) {{\n"
         "  asm volatile(\"{{.reg .pred p; setp.ne.b32 p, %{1}, 0;\\n\"\n"
-        "               \"wgmma.mma_async.sync.aligned.m64n{2}k{3}.f32.{4}.{5} {{{6}}}, %{7}, %{8}, p, 1, 1{9};}}\"\n"
+        "               \"wgmma.mma_async.sync.aligned.m64n{2}k{3}.f32.{4}.{5} {{{6}}}, %{7}, "
+        "%{8}, p, 1, 1{9};}}\"\n"
         "               : {10}\n               : \"l\"(a), \"l\"(b), \"r\"(accumulate));\n}}\n",
-        wgmma_name(d), registers + 2, d.shape.n, instruction_k(d), ptx_type(d.m.value->type.element),
-        ptx_type(d.n.value->type.element), list, registers, registers + 1, fp8 ? "" : ", 0, 0", bindings);
+        wgmma_name(d), registers + 2, d.shape.n, instruction_k(d),
+        ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element), list, registers,
+        registers + 1, fp8 ? "" : ", 0, 0", bindings);
   }
   return text;
 }
 
 // Shared-memory address of rows of one block of an operand.
-std::string Emitter::operand_address(const DotPlan& d, const Operand& o, bool m_side, int block, int chunk) const {
+std::string Emitter::operand_address(const DotPlan& d, const Operand& o, bool m_side, int block,
+                                     int chunk) const {
   std::string base = o.tma >= 0
                          ? fmt::format("ring_address + {} * {} + {}", stage_, plan_.stage_bytes,
                                        current_fold_->tma[static_cast<std::size_t>(o.tma)].offset)
@@ -62,19 +70,23 @@ std::string Emitter::operand_address(const DotPlan& d, const Operand& o, bool m_
   return fixed ? fmt::format("{} + {}", base, fixed) : base;
 }
 
-// All instructions of a dot over K chunks [begin, end) into `array`; `accumulate` is the flag of the
-// first one, the rest add.
-void Emitter::issue(const DotPlan& d, const std::string& array, int begin, int end, const std::string& accumulate) {
+// All instructions of a dot over K chunks [begin, end) into `array`; `accumulate` is the flag of
+// the first one, the rest add.
+void Emitter::issue(const DotPlan& d, const std::string& array, int begin, int end,
+                    const std::string& accumulate) {
   for (int mb = 0; mb < d.shape.m_blocks; ++mb) {
     for (int nb = 0; nb < d.shape.n_blocks; ++nb) {
       int at = (mb * d.shape.n_blocks + nb) * d.shape.n / 2;
       for (int chunk = begin; chunk < end; ++chunk) {
         out_.open("{{");
-        out_.line("const u64 a = matrix_descriptor<{}>({});", d.swizzle, operand_address(d, d.m, true, mb, chunk));
-        out_.line("const u64 b = matrix_descriptor<{}>({});", d.swizzle, operand_address(d, d.n, false, nb, chunk));
+        out_.line("const u64 a = matrix_descriptor<{}>({});", d.swizzle,
+                  operand_address(d, d.m, true, mb, chunk));
+        out_.line("const u64 b = matrix_descriptor<{}>({});", d.swizzle,
+                  operand_address(d, d.n, false, nb, chunk));
         for (int step = 0; step < d.swizzle / 32; ++step) {
           std::string flag = chunk == begin && step == 0 ? accumulate : "1";
-          out_.line("{}<{}>({}, a + {}, b + {}, {});", wgmma_name(d), at, array, 2 * step, 2 * step, flag);
+          out_.line("{}<{}>({}, a + {}, b + {}, {});", wgmma_name(d), at, array, 2 * step, 2 * step,
+                    flag);
         }
         out_.close();
       }
@@ -89,8 +101,9 @@ void Emitter::fill_scratch(const DotPlan& d, const Operand& o) {
   int k_padded = d.chunks * d.swizzle / bytes, extent = static_cast<int>(analysis_.extent(o.axis));
   std::string_view type = register_type(o.value->type.element);
   auto place = [&](const std::string& row, const std::string& k) {
-    return fmt::format("scratch + {} + ({}) / {} * {} + swizzled_offset<{}>({}, ({}) % {} * {})", o.scratch, k,
-                       d.swizzle / bytes, o.rows * d.swizzle, d.swizzle, row, k, d.swizzle / bytes, bytes);
+    return fmt::format("scratch + {} + ({}) / {} * {} + swizzled_offset<{}>({}, ({}) % {} * {})",
+                       o.scratch, k, d.swizzle / bytes, o.rows * d.swizzle, d.swizzle, row, k,
+                       d.swizzle / bytes, bytes);
   };
   if (analysis_.is_pointwise(o.value)) {
     // Neighbouring threads take neighbours in memory.
@@ -100,14 +113,16 @@ void Emitter::fill_scratch(const DotPlan& d, const Operand& o) {
       rows_fast = dim >= 0 && o.value->def->operand(dim)->type.has_axis(o.axis);
     }
     out_.open("for (int e = thread; e < {}; e += {}) {{", o.rows * k_padded, plan_.compute_threads);
-    out_.line("const int row = {}, column = {};", rows_fast ? fmt::format("e % {}", o.rows) : fmt::format("e / {}", k_padded),
+    out_.line("const int row = {}, column = {};",
+              rows_fast ? fmt::format("e % {}", o.rows) : fmt::format("e / {}", k_padded),
               rows_fast ? fmt::format("e / {}", o.rows) : fmt::format("e % {}", k_padded));
     std::map<ir::AxisId, std::string> at{{o.axis, "row"}, {d.k_axis, "column"}};
     point_ = &at;
     std::string element = expr(o.value);
     point_ = nullptr;
     out_.line("const bool inside = row < {} && column < {};", extent, d.k_extent);
-    out_.line("*reinterpret_cast<{}*>({}) = inside ? {} : static_cast<{}>(0);", type, place("row", "column"), element, type);
+    out_.line("*reinterpret_cast<{}*>({}) = inside ? {} : static_cast<{}>(0);", type,
+              place("row", "column"), element, type);
     out_.close();
     return;
   }
@@ -119,14 +134,16 @@ void Emitter::fill_scratch(const DotPlan& d, const Operand& o) {
     out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
   }
   if (!family_->is_consistent(o.value->type.axes)) {
-    throw ir::Error(fmt::format("kernel '{}': a computed dot operand has both axes on the same side of the tensor core", function_.name));
+    throw ir::Error(fmt::format(
+        "kernel '{}': a computed dot operand has both axes on the same side of the tensor core",
+        function_.name));
   }
   std::string primary = family_->primary_condition(o.value->type.axes, {});
   out_.open("{}{{", primary.empty() ? "" : fmt::format("if ({}) ", primary));
   int loops = open_loops(o.value->type.axes, {});
   std::string row = family_->coordinate(o.axis), column = family_->coordinate(d.k_axis);
-  out_.line("if ({} < {} && {} < {}) *reinterpret_cast<{}*>({}) = {};", row, extent, column, d.k_extent, type,
-            place(row, column), expr(o.value));
+  out_.line("if ({} < {} && {} < {}) *reinterpret_cast<{}*>({}) = {};", row, extent, column,
+            d.k_extent, type, place(row, column), expr(o.value));
   close_loops(loops);
   out_.close();
 }
@@ -135,7 +152,8 @@ void Emitter::fill_scratch(const DotPlan& d, const Operand& o) {
 void Emitter::dot(const ir::Op& op) {
   const DotPlan& d = *plan_.find_dot(&op);
   if (!d.tensor_core) return dot_by_fma(op);
-  if (d.pipelined && current_fold_ != nullptr && current_fold_->fold->regions[0] == op.parent) return;
+  if (d.pipelined && current_fold_ != nullptr && current_fold_->fold->regions[0] == op.parent)
+    return;
   bool scratch = d.m.tma < 0 || d.n.tma < 0;
   out_.line("// dot over {}", function_.axes[static_cast<std::size_t>(d.k_axis)].name);
   if (scratch) {
@@ -173,18 +191,24 @@ void Emitter::dot_by_fma(const ir::Op& op) {
   const ir::Value *a = op.operand(0), *b = op.operand(1), *v = op.result();
   for (const ir::Value* x : {a, b}) {
     if (!analysis_.is_pointwise(x)) {
-      throw ir::Error(fmt::format("kernel '{}': a dot of {} by {} needs operands computed from loads element by element; "
-                                  "cast them to bf16, f16 or FP8 for the tensor core", function_.name,
-                                  info(a->type.element).name, info(b->type.element).name));
+      throw ir::Error(fmt::format(
+          "kernel '{}': a dot of {} by {} needs operands computed from loads element by element; "
+          "cast them to bf16, f16 or FP8 for the tensor core",
+          function_.name, info(a->type.element).name, info(b->type.element).name));
     }
   }
-  out_.line("// dot over {}, by multiply-add", function_.axes[static_cast<std::size_t>(op.attr.axis)].name);
+  out_.line("// dot over {}, by multiply-add",
+            function_.axes[static_cast<std::size_t>(op.attr.axis)].name);
   std::string name = declare(v);
-  std::string at = v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, analysis_.runs(v)));
+  std::string at =
+      v->type.is_scalar()
+          ? ""
+          : fmt::format("[{}]", family_->register_index(v->type.axes, analysis_.runs(v)));
   auto as_f32 = [](const ir::Value* x, const std::string& text) {
     ElementType t = x->type.element;
     if (t == ElementType::f32) return text;
-    return is_float(t) ? fmt::format("{}_to_f32({})", info(t).name, text) : fmt::format("float({})", text);
+    return is_float(t) ? fmt::format("{}_to_f32({})", info(t).name, text)
+                       : fmt::format("float({})", text);
   };
   int loops = open_loops(v->type.axes, analysis_.runs(v));
   out_.open("{{");

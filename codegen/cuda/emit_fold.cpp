@@ -11,7 +11,9 @@ using ir::OpKind;
 
 namespace {
 
-bool has_tile(const ir::Value* v) { return !v->type.is_scalar(); }
+bool has_tile(const ir::Value* v) {
+  return !v->type.is_scalar();
+}
 
 }  // namespace
 
@@ -24,13 +26,15 @@ void Emitter::begin_carried(const ir::Op& op) {
     names_[body.args[i + 1]] = name;
     const ir::Value* v = op.results[i];
     int loops = open_loops(v->type.axes, {});
-    std::string at = has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
+    std::string at =
+        has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
     out_.line("{}{} = {};", name, at, has_tile(v) ? expr(op.operands[i + 1]) : initial);
     close_loops(loops);
   }
 }
 
-// Assigns what the body yields; several values go through copies, as all are read before any is set.
+// Assigns what the body yields; several values go through copies, as all are read before any is
+// set.
 void Emitter::end_carried(const ir::Op& op) {
   const ir::Op& yield = *op.regions[0]->ops.back();
   bool copies = op.results.size() > 1;
@@ -38,16 +42,22 @@ void Emitter::end_carried(const ir::Op& op) {
     for (std::size_t i = 0; i < op.results.size(); ++i) {
       const ir::Value* v = op.results[i];
       std::string name = names_.at(v), next = name + "_next";
-      std::string at = has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
+      std::string at =
+          has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
       std::string_view type = register_type(v->type.element);
       if (pass == 0) {
-        if (has_tile(v)) out_.line("{} {}[{}];", type, next, family_->register_count(v->type.axes, {}));
-        else out_.line("{} {};", type, next);
+        if (has_tile(v))
+          out_.line("{} {}[{}];", type, next, family_->register_count(v->type.axes, {}));
+        else
+          out_.line("{} {};", type, next);
       }
       int loops = open_loops(v->type.axes, {});
-      if (pass == 0) out_.line("{}{} = {};", next, at, expr(yield.operands[i]));
-      else if (copies) out_.line("{0}{1} = {2}{1};", name, at, next);
-      else out_.line("{}{} = {};", name, at, expr(yield.operands[i]));
+      if (pass == 0)
+        out_.line("{}{} = {};", next, at, expr(yield.operands[i]));
+      else if (copies)
+        out_.line("{0}{1} = {2}{1};", name, at, next);
+      else
+        out_.line("{}{} = {};", name, at, expr(yield.operands[i]));
       close_loops(loops);
     }
   }
@@ -96,7 +106,8 @@ void Emitter::release_stage(const std::string& stage) {
   if (plan_.cluster_position < 0) {
     out_.line("if (lane == 0) mbarrier_arrive(empty + 8 * {});", stage);
   } else {
-    out_.line("if (lane < {}) mbarrier_arrive_cluster(empty + 8 * {}, lane);", plan_.schedule.cluster, stage);
+    out_.line("if (lane < {}) mbarrier_arrive_cluster(empty + 8 * {}, lane);",
+              plan_.schedule.cluster, stage);
   }
 }
 
@@ -114,7 +125,8 @@ bool Emitter::depends_on_dots(const FoldPlan& plan, const ir::Op& op) const {
 
 void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
   for (const ir::Op* op : plan.pipelined_dots) {
-    out_.line("float {}{}[{}];", name_of(op->result()), suffix, family_->register_count(op->result()->type.axes, {}));
+    out_.line("float {}{}[{}];", name_of(op->result()), suffix,
+              family_->register_count(op->result()->type.axes, {}));
   }
 }
 
@@ -123,14 +135,16 @@ void Emitter::issue_block(const FoldPlan& plan, const std::string& suffix) {
   int consumers = plan_.consumers;
   bool turns = plan_.schedule.order_consumers == 1 && consumers > 1;
   if (turns) out_.line("named_barrier_sync(2 + warpgroup, 256);");
-  for (const ir::Op* op : plan.pipelined_dots) out_.line("pin_registers({}{});", name_of(op->result()), suffix);
+  for (const ir::Op* op : plan.pipelined_dots)
+    out_.line("pin_registers({}{});", name_of(op->result()), suffix);
   out_.line("wgmma_fence();");
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
     issue(d, name_of(op->result()) + suffix, 0, d.chunks, "0");
   }
   out_.line("wgmma_commit();");
-  for (const ir::Op* op : plan.pipelined_dots) out_.line("pin_registers({}{});", name_of(op->result()), suffix);
+  for (const ir::Op* op : plan.pipelined_dots)
+    out_.line("pin_registers({}{});", name_of(op->result()), suffix);
   if (turns) out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", consumers);
 }
 
@@ -269,13 +283,16 @@ void Emitter::combine_split(const FoldPlan& plan) {
     int count = family_->register_count(v->type.axes, {});
     offsets.push_back(total);
     out_.line("#pragma unroll");
-    out_.line("for (int r = 0; r < {}; ++r) reinterpret_cast<float*>(ring)[({} + r) * {} + thread] = {}[r];", count,
-              total, threads, names_.at(v));
+    out_.line(
+        "for (int r = 0; r < {}; ++r) reinterpret_cast<float*>(ring)[({} + r) * {} + thread] = "
+        "{}[r];",
+        count, total, threads, names_.at(v));
     total += count;
   }
   if (4 * total * threads > plan_.stages * plan_.stage_bytes) {
-    throw ir::Error(fmt::format("kernel '{}': split_fold needs {} bytes to exchange sums, the ring has {}; use more stages",
-                                function_.name, 4 * total * threads, plan_.stages * plan_.stage_bytes));
+    throw ir::Error(fmt::format(
+        "kernel '{}': split_fold needs {} bytes to exchange sums, the ring has {}; use more stages",
+        function_.name, 4 * total * threads, plan_.stages * plan_.stage_bytes));
   }
   out_.line("cluster_arrive();");
   out_.line("cluster_wait();");
@@ -297,7 +314,8 @@ void Emitter::combine_split(const FoldPlan& plan) {
       if (slice.empty() || f.var != slice) continue;
       f.size /= split_ranks_;
       int place = f.place * f.size;
-      out_.line("const int {}_slice = {} + int(rank) * {};", mine.name, family_->thread_part_name(axis), place);
+      out_.line("const int {}_slice = {} + int(rank) * {};", mine.name,
+                family_->thread_part_name(axis), place);
       mine.factors.push_back({Factor::Kind::cta, split_ranks_, place, 1, 0, {}});
       break;
     }
@@ -316,11 +334,14 @@ void Emitter::combine_split(const FoldPlan& plan) {
     int scale = 1;
     for (const Factor* f : whole.registers(v->type.axes, {})) {
       std::string digit = f->var;
-      if (f->var == slice) digit = fmt::format("({} + int(rank) % {} * {})", f->size == split_ranks_ ? "0" : f->var, split_ranks_, f->size / split_ranks_);
+      if (f->var == slice)
+        digit = fmt::format("({} + int(rank) % {} * {})", f->size == split_ranks_ ? "0" : f->var,
+                            split_ranks_, f->size / split_ranks_);
       from += fmt::format(" + {} * {}", digit, scale);
       scale *= f->size;
     }
-    out_.line("const u32 from = ring_address + (({} + {}) * {} + thread) * 4;", offsets[i], from, threads);
+    out_.line("const u32 from = ring_address + (({} + {}) * {} + thread) * 4;", offsets[i], from,
+              threads);
     out_.line("float sum = load_cluster_f32(from, 0);");
     out_.line("#pragma unroll");
     out_.line("for (int cta = 1; cta < {}; ++cta) sum += load_cluster_f32(from, cta);", s);

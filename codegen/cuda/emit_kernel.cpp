@@ -10,7 +10,8 @@ namespace octile::cuda {
 
 using ir::OpKind;
 
-Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan plan, Analysis& analysis)
+Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan plan,
+                 Analysis& analysis)
     : function_(function), request_(request), plan_(std::move(plan)), analysis_(analysis) {
   needed_ = family_values(function_, plan_, analysis_);
   ir::for_each_op(*function_.body, [&](const ir::Op& op) {
@@ -42,7 +43,8 @@ void Emitter::kernel_signature(CudaProgram& program) {
       continue;
     }
     bool read_only = param.access == ir::Access::in;
-    list.push_back(fmt::format("{}{}* {}{}_p", read_only ? "const " : "", type, read_only ? "__restrict__ " : "", param.name));
+    list.push_back(fmt::format("{}{}* {}{}_p", read_only ? "const " : "", type,
+                               read_only ? "__restrict__ " : "", param.name));
     program.args.push_back({ArgKind::pointer, index, 0});
     for (std::size_t d = 0; d < param.shape.size(); ++d) {
       list.push_back(fmt::format("const long long {}_s{}", param.name, d));
@@ -57,16 +59,18 @@ void Emitter::kernel_signature(CudaProgram& program) {
     list.push_back(fmt::format("const int tiles_{}", g));
     program.args.push_back({ArgKind::grid_extent, static_cast<int>(g), 0});
   }
-  std::string bounds = plan_.specialized ? fmt::format("{}, 1", plan_.threads) : fmt::format("{}", plan_.threads);
-  out_.raw(fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}(\n    {}) {{\n", bounds, program.entry,
-                       fmt::join(list, ",\n    ")));
+  std::string bounds =
+      plan_.specialized ? fmt::format("{}, 1", plan_.threads) : fmt::format("{}", plan_.threads);
+  out_.raw(fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}(\n    {}) {{\n",
+                       bounds, program.entry, fmt::join(list, ",\n    ")));
 }
 
 void Emitter::shared_memory_setup() {
   if (plan_.shared_bytes == 0) return;
   out_.line("extern __shared__ unsigned char shared_bytes[];");
   out_.line("const u32 ring_address = (shared_address(shared_bytes) + 1023) & ~1023u;");
-  out_.line("unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));");
+  out_.line(
+      "unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));");
   out_.line("unsigned char* const scratch = ring + {};", plan_.scratch_offset);
   out_.line("const u32 scratch_address = ring_address + {};", plan_.scratch_offset);
   out_.line("unsigned char* const exchange = ring + {};", plan_.reduce_offset);
@@ -75,9 +79,11 @@ void Emitter::shared_memory_setup() {
 void Emitter::barrier_setup() {
   if (!plan_.specialized) return;
   int cluster = plan_.cluster_position >= 0 ? plan_.schedule.cluster : 1;
-  out_.line("const u32 full = ring_address + {}, empty = full + {};", plan_.barrier_offset, 8 * plan_.stages);
+  out_.line("const u32 full = ring_address + {}, empty = full + {};", plan_.barrier_offset,
+            8 * plan_.stages);
   out_.open("if (threadIdx.x == 0) {{");
-  for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i) out_.line("tma_prefetch_map(map_{});", i);
+  for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
+    out_.line("tma_prefetch_map(map_{});", i);
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
   out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps());
   out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
@@ -99,8 +105,8 @@ std::string Emitter::tiles_text() const {
   return text;
 }
 
-// Opens the loop over this CTA's tiles and names the grid indices: groups of `group_width` blocks of
-// the fastest position, all blocks of the next one inside a group, the third position slowest.
+// Opens the loop over this CTA's tiles and names the grid indices: groups of `group_width` blocks
+// of the fastest position, all blocks of the next one inside a group, the third position slowest.
 void Emitter::tile_loop_open() {
   int rank = static_cast<int>(function_.grid.size());
   for (int g = 0; g < rank; ++g) {
@@ -127,12 +133,15 @@ void Emitter::tile_loop_open() {
   } else {
     out_.line("const int layer = extent_{} * extent_{};", fast, other);
     if (rank == 3) out_.line("const long long grid_{} = tile / layer;", slow);
-    out_.line("const int in_layer = tile % layer, group = {} * extent_{};", plan_.group_width, other);
-    out_.line("const int first = in_layer / group * {0}, width = min({0}, extent_{1} - first);", plan_.group_width, fast);
+    out_.line("const int in_layer = tile % layer, group = {} * extent_{};", plan_.group_width,
+              other);
+    out_.line("const int first = in_layer / group * {0}, width = min({0}, extent_{1} - first);",
+              plan_.group_width, fast);
     out_.line("const long long grid_{} = first + in_layer % group % width;", fast);
     out_.line("const long long grid_{} = in_layer % group / width;", other);
   }
-  if (plan_.cluster_position >= 0) out_.line("const bool tile_valid = grid_{0} < tiles_{0};", plan_.cluster_position);
+  if (plan_.cluster_position >= 0)
+    out_.line("const bool tile_valid = grid_{0} < tiles_{0};", plan_.cluster_position);
 }
 
 std::string Emitter::sum_text(const AffineIndex& index) {
@@ -160,10 +169,11 @@ void Emitter::produce_tma(const TmaLoad& t) {
     if (ctas > 1) to += fmt::format(" + rank * {}", slice * t.swizzle);
     std::string_view name = function_.params[static_cast<std::size_t>(t.load->attr.index)].name;
     if (ctas > 1) {
-      out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, kEvictNormal, {}{});  // {}", rank, to, t.map,
-                (1 << ctas) - 1, coordinates, name);
+      out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, kEvictNormal, {}{});  // {}", rank,
+                to, t.map, (1 << ctas) - 1, coordinates, name);
     } else {
-      out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, kEvictNormal{});  // {}", rank, to, t.map, coordinates, name);
+      out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, kEvictNormal{});  // {}", rank, to,
+                t.map, coordinates, name);
     }
   }
 }
@@ -177,7 +187,8 @@ void Emitter::produce_small(const SmallLoad& s) {
   std::map<ir::AxisId, std::string> at;
   std::int64_t scale = 1;
   for (std::size_t i = s.axes.size(); i-- > 0;) {
-    at[s.axes[i]] = s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
+    at[s.axes[i]] =
+        s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
     scale *= s.counts[i];
   }
   point_ = &at;
@@ -189,7 +200,8 @@ void Emitter::produce_small(const SmallLoad& s) {
   }
   point_ = nullptr;
   out_.line("const bool inside = {};", bounds);
-  out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name, offset);
+  out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name,
+            offset);
   out_.close();
 }
 
@@ -286,8 +298,8 @@ CudaProgram Emitter::run() {
   program.ctas_per_tile = plan_.schedule.split_fold;
   program.cluster_grid_position = plan_.cluster_position;
   program.dependent_launch = plan_.schedule.dependent_launch;
-  out_.raw(fmt::format("// {}: printed by Octile for {}, schedule [{}]\n", function_.name, program.arch,
-                       to_string(request_.schedule)));
+  out_.raw(fmt::format("// {}: printed by Octile for {}, schedule [{}]\n", function_.name,
+                       program.arch, to_string(request_.schedule)));
   out_.raw(prelude());
   out_.raw(wgmma_functions());
   out_.raw("\n");
@@ -296,7 +308,9 @@ CudaProgram Emitter::run() {
   shared_memory_setup();
   bool cluster = program.cluster > 1;
   if (cluster) out_.line("const u32 rank = cluster_rank();");
-  out_.line("const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;");
+  out_.line(
+      "const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % "
+      "32;");
   out_.line("const int warpgroup = warp / 4;");
   barrier_setup();
   if (program.dependent_launch) out_.line("dependent_launch_wait();");

@@ -40,11 +40,13 @@ std::string Emitter::element_load(const ir::Op& op) {
     offset += fmt::format("{}({}) * {}_s{}", d ? " + " : "", index, name, d);
   }
   std::string_view type = register_type(op.result()->type.element);
-  std::string other = op.attr.has_other ? expr(op.operands.back()) : fmt::format("static_cast<{}>(0)", type);
+  std::string other =
+      op.attr.has_other ? expr(op.operands.back()) : fmt::format("static_cast<{}>(0)", type);
   return fmt::format("({} ? {}_p[{}] : {})", bounds, name, offset, other);
 }
 
-// The register digit that walks along the contiguous dimension, and how much of it one access takes.
+// The register digit that walks along the contiguous dimension, and how much of it one access
+// takes.
 Emitter::VectorAccess Emitter::vector_access(const ir::Op& op, const Runs& runs) {
   const ir::Param& param = function_.params[static_cast<std::size_t>(op.attr.index)];
   const TensorFacts& facts = request_.tensors[static_cast<std::size_t>(op.attr.index)];
@@ -53,7 +55,8 @@ Emitter::VectorAccess Emitter::vector_access(const ir::Op& op, const Runs& runs)
   auto form = analysis_.affine(op.operand(facts.contiguous_dim));
   if (!form || form->axis < 0 || form->divisor != 1) return v;
   for (std::size_t d = 0; d < param.shape.size(); ++d) {
-    if (static_cast<int>(d) != facts.contiguous_dim && op.operands[d]->type.has_axis(form->axis)) return v;
+    if (static_cast<int>(d) != facts.contiguous_dim && op.operands[d]->type.has_axis(form->axis))
+      return v;
   }
   auto digits = family_->registers({form->axis}, {});
   if (digits.empty() || digits[0]->place != 1 || runs.count(form->axis)) return v;
@@ -78,13 +81,16 @@ std::string Emitter::bounds_text(const ir::Op& op, std::size_t rank, int skip_di
 }
 
 // Condition that the coordinates along padded axes belong to the tile.
-std::string Emitter::padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip, const Runs& runs) const {
+std::string Emitter::padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip,
+                                  const Runs& runs) const {
   std::string text;
   for (ir::AxisId axis : axes) {
     const AxisLayout& layout = family_->at(axis);
     if (axis == skip || !layout.is_padded()) continue;
     auto run = runs.find(axis);
-    text += fmt::format(" && {} < {}", family_->coordinate(axis, run == runs.end() ? 1 : run->second), layout.extent);
+    text +=
+        fmt::format(" && {} < {}", family_->coordinate(axis, run == runs.end() ? 1 : run->second),
+                    layout.extent);
   }
   return text;
 }
@@ -100,8 +106,9 @@ void Emitter::load(const ir::Op& op) {
   Runs runs = analysis_.runs(v);
   VectorAccess access = vector_access(op, runs);
   std::string name = declare(v), param = param_name(op);
-  std::string other = op.attr.has_other ? expr(op.operands.back())
-                                        : fmt::format("static_cast<{}>(0)", register_type(v->type.element));
+  std::string other = op.attr.has_other
+                          ? expr(op.operands.back())
+                          : fmt::format("static_cast<{}>(0)", register_type(v->type.element));
   int loops = open_loops(v->type.axes, runs, access.factor);
   out_.open("{{");
   std::string offset;
@@ -110,21 +117,24 @@ void Emitter::load(const ir::Op& op) {
     out_.line("const long long i{} = {};", d, indices[d]);
     offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, param, d);
   }
-  std::string index = v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
+  std::string index =
+      v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
   if (access.width == 1) {
-    out_.line("{}{} = {} ? {}_p[{}] : {};", name, index, bounds_text(op, rank, -1), param, offset, other);
+    out_.line("{}{} = {} ? {}_p[{}] : {};", name, index, bounds_text(op, rank, -1), param, offset,
+              other);
   } else {
-    std::string rows = bounds_text(op, rank, access.dim), end = dim_extent(op, static_cast<std::size_t>(access.dim));
+    std::string rows = bounds_text(op, rank, access.dim),
+                end = dim_extent(op, static_cast<std::size_t>(access.dim));
     if (rows.empty()) rows = "true";
     out_.open("if ({} && in_bounds(i{}, {} - {})) {{", rows, access.dim, end, access.width - 1);
-    out_.line("copy_bytes<{}>(&{}{}, {}_p + {});", access.width * size_in_bytes(v->type.element), name, index,
-              param, offset);
+    out_.line("copy_bytes<{}>(&{}{}, {}_p + {});", access.width * size_in_bytes(v->type.element),
+              name, index, param, offset);
     out_.close("} else {");
     out_.line("#pragma unroll");
     out_.line("  for (int e = 0; e < {}; ++e)", access.width);
     std::string at = family_->register_index(v->type.axes, runs);
-    out_.line("    {}[{} + e] = {} && in_bounds(i{} + e, {}) ? {}_p[{} + e] : {};", name, at, rows, access.dim, end,
-              param, offset, other);
+    out_.line("    {}[{} + e] = {} && in_bounds(i{} + e, {}) ? {}_p[{} + e] : {};", name, at, rows,
+              access.dim, end, param, offset, other);
     out_.line("}}");
   }
   out_.close();
@@ -140,13 +150,16 @@ void Emitter::small_load(const SmallLoad& small) {
   int loops = open_loops(v->type.axes, runs);
   for (std::size_t i = 0; i < small.axes.size(); ++i) {
     std::string c = family_->coordinate(small.axes[i], small.runs[i]);
-    if (small.counts[i] == 1) c = "0";
-    else if (small.runs[i] > 1) c = fmt::format("{} / {}", c, small.runs[i]);
+    if (small.counts[i] == 1)
+      c = "0";
+    else if (small.runs[i] > 1)
+      c = fmt::format("{} / {}", c, small.runs[i]);
     index = index == "0" ? c : fmt::format("({}) * {} + {}", index, small.counts[i], c);
   }
-  std::string at = v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
-  out_.line("{}{} = reinterpret_cast<const {}*>(ring + {} * {} + {})[{}];", name, at, type, stage_, plan_.stage_bytes,
-            small.offset, index);
+  std::string at =
+      v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
+  out_.line("{}{} = reinterpret_cast<const {}*>(ring + {} * {} + {})[{}];", name, at, type, stage_,
+            plan_.stage_bytes, small.offset, index);
   close_loops(loops);
 }
 
@@ -159,21 +172,24 @@ void Emitter::tma_store(const TmaStore& t) {
   const Factor* pair = family_->registers({t.column_axis}, {})[0];
   out_.line("// store {} through shared memory", param_name(op));
   out_.open("{{");
-  out_.line("unsigned char* const staging = ring + {} + warpgroup * {};", plan_.store_offset, plan_.store_bytes);
+  out_.line("unsigned char* const staging = ring + {} + warpgroup * {};", plan_.store_offset,
+            plan_.store_bytes);
   out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
   out_.line("named_barrier_sync(8 + warpgroup, 128);");
-  // Hides the row from the compiler, which would otherwise keep every swizzled address in a register
-  // through the fold.
+  // Hides the row from the compiler, which would otherwise keep every swizzled address in a
+  // register through the fold.
   out_.line("const int row_of_thread = {};", family_->thread_part_name(t.row_axis));
   out_.open("{{");
   out_.line("int {} = row_of_thread;", family_->thread_part_name(t.row_axis));
   out_.line("asm volatile(\"\" : \"+r\"({}));", family_->thread_part_name(t.row_axis));
   int loops = open_loops({t.row_axis, t.column_axis}, {}, pair);
-  out_.line("const int row = {} - warpgroup * {}, byte = {} * {};", family_->coordinate(t.row_axis), t.rows,
-            family_->coordinate(t.column_axis), bytes);
+  out_.line("const int row = {} - warpgroup * {}, byte = {} * {};", family_->coordinate(t.row_axis),
+            t.rows, family_->coordinate(t.column_axis), bytes);
   pack_elements(value, *pair, pair->size);
-  out_.line("copy_bytes<{0}>(staging + byte / {1} * {2} + swizzled_offset<{1}>(row, byte % {1}), elements);",
-            pair->size * bytes, t.swizzle, t.rows * t.swizzle);
+  out_.line(
+      "copy_bytes<{0}>(staging + byte / {1} * {2} + swizzled_offset<{1}>(row, byte % {1}), "
+      "elements);",
+      pair->size * bytes, t.swizzle, t.rows * t.swizzle);
   close_loops(loops + 1);
   out_.line("fence_async_proxy();");
   out_.line("named_barrier_sync(8 + warpgroup, 128);");
@@ -186,7 +202,8 @@ void Emitter::tma_store(const TmaStore& t) {
       if (d == 1) c += fmt::format(" + warpgroup * {}", t.rows);
       coordinates += fmt::format(", int({})", c);
     }
-    out_.line("tma_store_{}d(map_{}, shared_address(staging) + {}{});", rank, t.map, chunk * t.rows * t.swizzle, coordinates);
+    out_.line("tma_store_{}d(map_{}, shared_address(staging) + {}{});", rank, t.map,
+              chunk * t.rows * t.swizzle, coordinates);
   }
   out_.line("tma_store_commit();");
   out_.close();
@@ -203,12 +220,15 @@ void Emitter::store(const ir::Op& op) {
   Runs runs = analysis_.runs(sources, axes);
   VectorAccess access = mask == nullptr ? vector_access(op, runs) : VectorAccess{};
   if (!family_->is_consistent(axes)) {
-    throw ir::Error(fmt::format("kernel '{}': store to '{}' needs a tile whose axes two dots place on the same "
-                                "side of the tensor core", function_.name, param_name(op)));
+    throw ir::Error(
+        fmt::format("kernel '{}': store to '{}' needs a tile whose axes two dots place on the same "
+                    "side of the tensor core",
+                    function_.name, param_name(op)));
   }
   out_.line("// store {}", param_name(op));
   std::string primary = family_->primary_condition(axes, runs);
-  if (plan_.cluster_position >= 0) primary += fmt::format("{}tile_valid", primary.empty() ? "" : " && ");
+  if (plan_.cluster_position >= 0)
+    primary += fmt::format("{}tile_valid", primary.empty() ? "" : " && ");
   out_.open("{}{{", primary.empty() ? "" : fmt::format("if ({}) ", primary));
   int loops = open_loops(axes, runs, access.factor);
   out_.open("{{");
@@ -235,10 +255,12 @@ void Emitter::store(const ir::Op& op) {
   out_.close();
 }
 
-// Puts `width` neighbours into `elements`; a narrowing cast at the end of the expression is done in pairs.
+// Puts `width` neighbours into `elements`; a narrowing cast at the end of the expression is done in
+// pairs.
 void Emitter::pack_elements(const ir::Value* value, const Factor& digit, int width) {
   ElementType element = value->type.element;
-  bool narrowing = value->def != nullptr && value->def->kind == OpKind::cast && !names_.count(value) &&
+  bool narrowing = value->def != nullptr && value->def->kind == OpKind::cast &&
+                   !names_.count(value) &&
                    value->def->operand(0)->type.element == ElementType::f32 && is_float(element) &&
                    size_in_bytes(element) < 4 && element != ElementType::ue8m0 && width % 2 == 0;
   out_.line("alignas({}) {} elements[{}];", std::min(16, width * size_in_bytes(element)),
@@ -249,7 +271,8 @@ void Emitter::pack_elements(const ir::Value* value, const Factor& digit, int wid
     out_.open("for (int pair = 0; pair < {}; pair += 2) {{", width);
     std::string source = expr(value->def->operand(0));
     out_.line("auto element = [&](int {}) {{ return {}; }};", digit.var, source);
-    out_.line("const u32 packed = pack_{}x2(element(pair), element(pair + 1));", info(element).name);
+    out_.line("const u32 packed = pack_{}x2(element(pair), element(pair + 1));",
+              info(element).name);
     out_.line("elements[pair] = packed & {};", size_in_bytes(element) == 2 ? "0xffff" : "0xff");
     out_.line("elements[pair + 1] = packed >> {};", 8 * size_in_bytes(element));
   } else {
@@ -265,14 +288,18 @@ void Emitter::store_vector(const ir::Op& op, const ir::Value* value, const Vecto
   std::string end = dim_extent(op, static_cast<std::size_t>(access.dim));
   const AxisLayout& layout = family_->at(access.axis);
   std::string fits = fmt::format("i{} + {} <= {}", access.dim, access.width, end);
-  if (layout.is_padded()) fits += fmt::format(" && {} + {} <= {}", family_->coordinate(access.axis), access.width, layout.extent);
+  if (layout.is_padded())
+    fits += fmt::format(" && {} + {} <= {}", family_->coordinate(access.axis), access.width,
+                        layout.extent);
   pack_elements(value, *access.factor, access.width);
   out_.open("if ({}) {{", fits);
   out_.line("copy_bytes<{}>(to, elements);", access.width * size_in_bytes(element));
   out_.close("} else {");
   out_.line("#pragma unroll");
-  std::string inside = layout.is_padded()
-                           ? fmt::format(" && {} + e < {}", family_->coordinate(access.axis), layout.extent) : "";
+  std::string inside =
+      layout.is_padded()
+          ? fmt::format(" && {} + e < {}", family_->coordinate(access.axis), layout.extent)
+          : "";
   out_.line("  for (int e = 0; e < {}; ++e)", access.width);
   out_.line("    if (i{} + e < {}{}) to[e] = elements[e];", access.dim, end, inside);
   out_.line("}}");

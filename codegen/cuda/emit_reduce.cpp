@@ -11,9 +11,12 @@ using ir::ReduceKind;
 std::string Emitter::combine(const ir::Op& op, const std::string& x, const std::string& y) const {
   bool f32 = is_float(op.result()->type.element);
   switch (op.attr.reduce) {
-    case ReduceKind::sum: return fmt::format("{} + {}", x, y);
-    case ReduceKind::max: return fmt::format("{}({}, {})", f32 ? "fmaxf" : "int_max", x, y);
-    case ReduceKind::min: return fmt::format("{}({}, {})", f32 ? "fminf" : "int_min", x, y);
+    case ReduceKind::sum:
+      return fmt::format("{} + {}", x, y);
+    case ReduceKind::max:
+      return fmt::format("{}({}, {})", f32 ? "fmaxf" : "int_max", x, y);
+    case ReduceKind::min:
+      return fmt::format("{}({}, {})", f32 ? "fminf" : "int_min", x, y);
   }
   throw ir::Error("unknown reduction");
 }
@@ -24,8 +27,10 @@ std::string identity_text(const ir::Op& op) {
   ElementType type = op.result()->type.element;
   if (op.attr.reduce == ReduceKind::sum) return type == ElementType::f32 ? "0.0f" : "0";
   bool max = op.attr.reduce == ReduceKind::max;
-  if (type == ElementType::f32) return max ? "__int_as_float(0xff800000)" : "__int_as_float(0x7f800000)";
-  if (type == ElementType::i64) return max ? "(-9223372036854775807ll - 1)" : "9223372036854775807ll";
+  if (type == ElementType::f32)
+    return max ? "__int_as_float(0xff800000)" : "__int_as_float(0x7f800000)";
+  if (type == ElementType::i64)
+    return max ? "(-9223372036854775807ll - 1)" : "9223372036854775807ll";
   return max ? "(-2147483647 - 1)" : "2147483647";
 }
 
@@ -40,9 +45,10 @@ void Emitter::reduce(const ir::Op& op) {
   for (const Factor& f : layout.factors) {
     if (f.size == 1 || f.place >= group) continue;
     if (std::int64_t{f.place} * f.size > group) {
-      throw ir::Error(fmt::format("kernel '{}': groups of {} along axis '{}' (extent {}) don't fit the layout of {} "
-                                  "threads; make the extent a multiple of the group times a power of two",
-                                  function_.name, group, layout.name, layout.extent, family_->threads));
+      throw ir::Error(fmt::format(
+          "kernel '{}': groups of {} along axis '{}' (extent {}) don't fit the layout of {} "
+          "threads; make the extent a multiple of the group times a power of two",
+          function_.name, group, layout.name, layout.extent, family_->threads));
     }
     if (f.kind == Factor::Kind::reg) inner.push_back(&f);
     if (f.kind == Factor::Kind::thread) threads.push_back(&f);
@@ -57,12 +63,16 @@ void Emitter::reduce(const ir::Op& op) {
   int inner_loops = open_loops(inner);
   std::string element = expr(x);
   if (layout.is_padded() && op.attr.group == 0) {
-    element = fmt::format("{} < {} ? {} : {}", family_->coordinate(axis), layout.extent, element, identity_text(op));
+    element = fmt::format("{} < {} ? {} : {}", family_->coordinate(axis), layout.extent, element,
+                          identity_text(op));
   }
   out_.line("sum = {};", combine(op, "sum", "(" + element + ")"));
   close_loops(inner_loops);
   reduce_across_threads(op, threads);
-  std::string at = v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, analysis_.runs(v)));
+  std::string at =
+      v->type.is_scalar()
+          ? ""
+          : fmt::format("[{}]", family_->register_index(v->type.axes, analysis_.runs(v)));
   out_.line("{}{} = sum;", name, at);
   out_.close();
   close_loops(loops);
@@ -75,7 +85,8 @@ void Emitter::reduce_across_threads(const ir::Op& op, const std::vector<const Fa
     for (int step = 1; step < f->size; step *= 2) {
       int distance = f->stride * step;
       if (distance < 32) {
-        out_.line("sum = {};", combine(op, "sum", fmt::format("__shfl_xor_sync(~0u, sum, {})", distance)));
+        out_.line("sum = {};",
+                  combine(op, "sum", fmt::format("__shfl_xor_sync(~0u, sum, {})", distance)));
       } else {
         warps.emplace_back(distance, f->size / step);
         break;
@@ -92,7 +103,9 @@ void Emitter::reduce_across_threads(const ir::Op& op, const std::vector<const Fa
     out_.line("sum = reinterpret_cast<const {}*>(exchange)[first];", type);
     out_.line("#pragma unroll 8");
     out_.line("for (int w = 1; w < {}; ++w) sum = {};", size,
-              combine(op, "sum", fmt::format("reinterpret_cast<const {}*>(exchange)[first + w * {}]", type, stride)));
+              combine(op, "sum",
+                      fmt::format("reinterpret_cast<const {}*>(exchange)[first + w * {}]", type,
+                                  stride)));
     out_.close();
   }
 }

@@ -9,7 +9,9 @@ namespace octile::cuda {
 
 using ir::OpKind;
 
-std::string_view register_type(ElementType type) { return info(type).cuda_name; }
+std::string_view register_type(ElementType type) {
+  return info(type).cuda_name;
+}
 
 std::string Emitter::name_of(const ir::Value* value) {
   std::string hint = value->name;
@@ -17,8 +19,9 @@ std::string Emitter::name_of(const ir::Value* value) {
     hint = "v";
     if (value->def != nullptr) {
       const ir::Op& op = *value->def;
-      hint = op.kind == OpKind::load ? function_.params[static_cast<std::size_t>(op.attr.index)].name
-                                     : std::string(ir::info(op.kind).name);
+      hint = op.kind == OpKind::load
+                 ? function_.params[static_cast<std::size_t>(op.attr.index)].name
+                 : std::string(ir::info(op.kind).name);
     }
   }
   return fmt::format("{}_{}", hint, value->id);
@@ -47,10 +50,14 @@ void Emitter::operation(const ir::Op& op) {
   if (op.kind == OpKind::yield) return;
   if (!needed_.count(op.result())) return;
   switch (op.kind) {
-    case OpKind::load: return load(op);
-    case OpKind::dot: return dot(op);
-    case OpKind::reduce: return reduce(op);
-    case OpKind::fold: return fold(op);
+    case OpKind::load:
+      return load(op);
+    case OpKind::dot:
+      return dot(op);
+    case OpKind::reduce:
+      return reduce(op);
+    case OpKind::fold:
+      return fold(op);
     default:
       if (!is_inline(op.result())) materialize(op);
   }
@@ -124,7 +131,8 @@ std::string Emitter::expr(const ir::Value* value) {
                        family_->register_index(value->type.axes, analysis_.runs(value)));
   }
   if (value->def == nullptr || value->def->kind == OpKind::fold) {
-    throw ir::Error(fmt::format("kernel '{}': value %{} has no registers here", function_.name, value->id));
+    throw ir::Error(
+        fmt::format("kernel '{}': value %{} has no registers here", function_.name, value->id));
   }
   return op_expr(*value->def);
 }
@@ -132,7 +140,8 @@ std::string Emitter::expr(const ir::Value* value) {
 std::string Emitter::constant_text(const ir::Op& op) const {
   ElementType type = op.result()->type.element;
   if (type == ElementType::i64) return fmt::format("{}ll", op.attr.int_value);
-  if (type == ElementType::b1) return op.attr.int_value != 0 || op.attr.float_value != 0 ? "true" : "false";
+  if (type == ElementType::b1)
+    return op.attr.int_value != 0 || op.attr.float_value != 0 ? "true" : "false";
   if (!is_float(type)) return fmt::format("{}", op.attr.int_value);
   double x = op.attr.float_value;
   if (std::isnan(x)) return "__int_as_float(0x7fffffff)";
@@ -160,9 +169,7 @@ std::string Emitter::cast_expr(const ir::Op& op) {
     return fmt::format("f32_to_u8({})", x);
   }
   if (to == ElementType::b1) return fmt::format("({} != 0)", x);
-  if (to == ElementType::u8) return fmt::format("int_to_u8({})", x);
-  if (to == ElementType::i32 && from == ElementType::i64) return fmt::format("i64_to_i32({})", x);
-  return fmt::format("{}({})", register_type(to) == "long long" ? "(long long)" : register_type(to), x);
+  return fmt::format("(({})({}))", register_type(to), x);
 }
 
 std::string Emitter::op_expr(const ir::Op& op) {
@@ -172,53 +179,93 @@ std::string Emitter::op_expr(const ir::Op& op) {
   auto infix = [&](std::string_view o) { return fmt::format("({} {} {})", x(0), o, x(1)); };
   auto call2 = [&](std::string_view f) { return fmt::format("{}({}, {})", f, x(0), x(1)); };
   switch (op.kind) {
-    case OpKind::constant: return constant_text(op);
-    case OpKind::scalar_param: return function_.params[static_cast<std::size_t>(op.attr.index)].name + "_p";
-    case OpKind::dim: return function_.dims[static_cast<std::size_t>(op.attr.index)] + "_dim";
-    case OpKind::axis_extent: return fmt::format("{}ll", analysis_.extent(op.attr.axis));
-    case OpKind::grid_index: return fmt::format("grid_{}", op.attr.index);
+    case OpKind::constant:
+      return constant_text(op);
+    case OpKind::scalar_param:
+      return function_.params[static_cast<std::size_t>(op.attr.index)].name + "_p";
+    case OpKind::dim:
+      return function_.dims[static_cast<std::size_t>(op.attr.index)] + "_dim";
+    case OpKind::axis_extent:
+      return fmt::format("{}ll", analysis_.extent(op.attr.axis));
+    case OpKind::grid_index:
+      return fmt::format("grid_{}", op.attr.index);
     case OpKind::iota:
       if (point_ != nullptr) return fmt::format("(long long)({})", point_->at(op.attr.axis));
       return fmt::format("(long long){}", family_->coordinate(op.attr.axis));
-    case OpKind::neg: return fmt::format("(-{})", x(0));
-    case OpKind::abs: return call(f32 ? "fabsf" : "int_abs");
-    case OpKind::exp: return call("expf");
-    case OpKind::exp2: return call("exp2f");
-    case OpKind::log: return call("logf");
-    case OpKind::log2: return call("log2f");
-    case OpKind::sqrt: return call("sqrtf");
-    case OpKind::rsqrt: return call("rsqrtf");
-    case OpKind::tanh: return call("tanhf");
-    case OpKind::sigmoid: return call("sigmoidf");
-    case OpKind::erf: return call("erff");
-    case OpKind::floor: return call("floorf");
-    case OpKind::logical_not: return fmt::format("(!{})", x(0));
-    case OpKind::add: return infix("+");
-    case OpKind::sub: return infix("-");
-    case OpKind::mul: return infix("*");
-    case OpKind::div: return infix("/");
-    case OpKind::rem: return f32 ? call2("fmodf") : infix("%");
-    case OpKind::min: return call2(f32 ? "fminf" : "int_min");
-    case OpKind::max: return call2(f32 ? "fmaxf" : "int_max");
-    case OpKind::ceil_div: return call2("ceil_div");
-    case OpKind::logical_and: return infix("&&");
-    case OpKind::logical_or: return infix("||");
-    case OpKind::cmp_eq: return infix("==");
-    case OpKind::cmp_ne: return infix("!=");
-    case OpKind::cmp_lt: return infix("<");
-    case OpKind::cmp_le: return infix("<=");
-    case OpKind::cmp_gt: return infix(">");
-    case OpKind::cmp_ge: return infix(">=");
-    case OpKind::fma: return fmt::format("fmaf({}, {}, {})", x(0), x(1), x(2));
-    case OpKind::select: return fmt::format("({} ? {} : {})", x(0), x(1), x(2));
-    case OpKind::cast: return cast_expr(op);
+    case OpKind::neg:
+      return fmt::format("(-{})", x(0));
+    case OpKind::abs:
+      return call(f32 ? "fabsf" : "int_abs");
+    case OpKind::exp:
+      return call("expf");
+    case OpKind::exp2:
+      return call("exp2f");
+    case OpKind::log:
+      return call("logf");
+    case OpKind::log2:
+      return call("log2f");
+    case OpKind::sqrt:
+      return call("sqrtf");
+    case OpKind::rsqrt:
+      return call("rsqrtf");
+    case OpKind::tanh:
+      return call("tanhf");
+    case OpKind::sigmoid:
+      return call("sigmoidf");
+    case OpKind::erf:
+      return call("erff");
+    case OpKind::floor:
+      return call("floorf");
+    case OpKind::logical_not:
+      return fmt::format("(!{})", x(0));
+    case OpKind::add:
+      return infix("+");
+    case OpKind::sub:
+      return infix("-");
+    case OpKind::mul:
+      return infix("*");
+    case OpKind::div:
+      return infix("/");
+    case OpKind::rem:
+      return f32 ? call2("fmodf") : infix("%");
+    case OpKind::min:
+      return call2(f32 ? "fminf" : "int_min");
+    case OpKind::max:
+      return call2(f32 ? "fmaxf" : "int_max");
+    case OpKind::ceil_div:
+      return call2("ceil_div");
+    case OpKind::logical_and:
+      return infix("&&");
+    case OpKind::logical_or:
+      return infix("||");
+    case OpKind::cmp_eq:
+      return infix("==");
+    case OpKind::cmp_ne:
+      return infix("!=");
+    case OpKind::cmp_lt:
+      return infix("<");
+    case OpKind::cmp_le:
+      return infix("<=");
+    case OpKind::cmp_gt:
+      return infix(">");
+    case OpKind::cmp_ge:
+      return infix(">=");
+    case OpKind::fma:
+      return fmt::format("fmaf({}, {}, {})", x(0), x(1), x(2));
+    case OpKind::select:
+      return fmt::format("({} ? {} : {})", x(0), x(1), x(2));
+    case OpKind::cast:
+      return cast_expr(op);
     case OpKind::bitcast:
       return fmt::format("bit_cast<{}>({})", register_type(op.result()->type.element), x(0));
-    case OpKind::load: return element_load(op);
-    default: break;
+    case OpKind::load:
+      return element_load(op);
+    default:
+      break;
   }
-  throw ir::Error(fmt::format("kernel '{}': '{}' can't be evaluated element by element in a dot's operand",
-                              function_.name, ir::info(op.kind).name));
+  throw ir::Error(
+      fmt::format("kernel '{}': '{}' can't be evaluated element by element in a dot's operand",
+                  function_.name, ir::info(op.kind).name));
 }
 
 }  // namespace octile::cuda

@@ -78,7 +78,8 @@ class Emitter {
   std::string declare(const ir::Value* value);
   int open_loops(const std::vector<const Factor*>& factors);
   /// Loops over the registers of a tile; digits inside runs, and `zero`, are constants 0.
-  int open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs, const Factor* zero = nullptr);
+  int open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs,
+                 const Factor* zero = nullptr);
   void close_loops(int count);
   std::vector<const Factor*> registers(const ir::Value* value);
 
@@ -99,7 +100,8 @@ class Emitter {
   VectorAccess vector_access(const ir::Op& op, const Runs& runs);
   std::vector<std::string> index_texts(const ir::Op& op, std::size_t rank);
   std::string bounds_text(const ir::Op& op, std::size_t rank, int skip_dim) const;
-  std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip, const Runs& runs) const;
+  std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip,
+                           const Runs& runs) const;
   void tma_store(const TmaStore& t);
   void pack_elements(const ir::Value* value, const Factor& digit, int width);
   void store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access);
@@ -115,7 +117,8 @@ class Emitter {
   void fill_scratch(const DotPlan& dot, const Operand& operand);
   void issue(const DotPlan& dot, const std::string& array, int chunk_begin, int chunk_end,
              const std::string& accumulate);
-  std::string operand_address(const DotPlan& dot, const Operand& operand, bool m_side, int block, int chunk) const;
+  std::string operand_address(const DotPlan& dot, const Operand& operand, bool m_side, int block,
+                              int chunk) const;
   std::string wgmma_name(const DotPlan& dot) const;
   std::string wgmma_functions() const;
 
@@ -150,7 +153,7 @@ class Emitter {
   /// When set, an element is evaluated at these coordinates instead of a thread's registers.
   const std::map<ir::AxisId, std::string>* point_ = nullptr;
   std::string stage_ = "stage";  ///< variable that holds the stage being read
-  int split_ranks_ = 1;  ///< CTAs of a split fold that go on after it
+  int split_ranks_ = 1;          ///< CTAs of a split fold that go on after it
 };
 
 }  // namespace octile::cuda

@@ -17,7 +17,9 @@ bool inside_run(const Factor& f, std::int64_t run) {
   return std::int64_t{f.place} * f.size <= run;
 }
 
-int largest_power_of_two_divisor(int x) { return x & -x; }
+int largest_power_of_two_divisor(int x) {
+  return x & -x;
+}
 
 std::string thread_digit(const Factor& f) {
   std::string t = f.stride == 1 ? "thread" : fmt::format("thread / {}", f.stride);
@@ -68,7 +70,9 @@ std::string Family::coordinate(ir::AxisId axis, std::int64_t run) const {
   return "(" + text + ")";
 }
 
-std::string Family::thread_part_name(ir::AxisId axis) const { return at(axis).name + "_t"; }
+std::string Family::thread_part_name(ir::AxisId axis) const {
+  return at(axis).name + "_t";
+}
 
 std::string Family::thread_part(ir::AxisId axis) const {
   std::string text;
@@ -126,7 +130,7 @@ void split_at_run(AxisLayout& layout, std::int64_t run) {
   std::vector<Factor> out;
   for (const Factor& f : layout.factors) {
     bool straddles = f.place < run && run < std::int64_t{f.place} * f.size;
-    if (f.kind != Factor::Kind::reg || !straddles || run % f.place != 0 ||
+    if (f.kind == Factor::Kind::cta || !straddles || run % f.place != 0 ||
         f.size % (run / f.place) != 0) {
       out.push_back(f);
       continue;
@@ -137,6 +141,7 @@ void split_at_run(AxisLayout& layout, std::int64_t run) {
     outer.place = f.place * inner.size;
     outer.var = fmt::format("{}_{}", layout.name, outer.place);
     outer.order = f.order + 1;
+    if (f.kind == Factor::Kind::thread) outer.stride = f.stride * inner.size;
     out.push_back(inner);
     out.push_back(outer);
   }

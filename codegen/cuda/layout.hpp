@@ -73,15 +73,15 @@ class Family {
   std::map<ir::AxisId, AxisLayout> axes_;
 };
 
-/// Splits the register digits of `layout` at the places in `runs` where that divides evenly.
+/// Splits the digits of `layout` at the places in `runs` where that divides evenly.
 void split_at_run(AxisLayout& layout, std::int64_t run);
 
 /// How a wgmma accumulator spreads over its warpgroups (PTX ISA, "wgmma register fragments").
 struct MmaShape {
-  int m_blocks = 1;     ///< m64 blocks per warpgroup
-  int warpgroups = 1;   ///< along m
-  int n = 8;            ///< N of one instruction
-  int n_blocks = 1;     ///< instructions along N
+  int m_blocks = 1;    ///< m64 blocks per warpgroup
+  int warpgroups = 1;  ///< along m
+  int n = 8;           ///< N of one instruction
+  int n_blocks = 1;    ///< instructions along N
 };
 AxisLayout mma_m_layout(ir::AxisId axis, const std::string& name, int extent, const MmaShape& s);
 AxisLayout mma_n_layout(ir::AxisId axis, const std::string& name, int extent, const MmaShape& s);

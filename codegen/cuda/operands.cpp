@@ -55,8 +55,9 @@ bool is_sum_from_zero(const ir::Op& fold) {
     const ir::Value* carried = body.args[i + 1];
     if (!is_zero(fold.operands[i + 1]) || yield.operands[i]->def == nullptr) return false;
     const ir::Op& last = *yield.operands[i]->def;
-    bool sum = (last.kind == OpKind::fma && last.operand(2) == carried) ||
-               (last.kind == OpKind::add && (last.operand(0) == carried || last.operand(1) == carried));
+    bool sum =
+        (last.kind == OpKind::fma && last.operand(2) == carried) ||
+        (last.kind == OpKind::add && (last.operand(0) == carried || last.operand(1) == carried));
     if (!sum || count_uses_in(body, carried) != 1) return false;
   }
   return true;
@@ -209,7 +210,8 @@ void find_small_loads(const ir::Function& function, Analysis& analysis, const Pl
     s.axes = op->result()->type.axes;
     bool ok = true;
     for (std::size_t i = 0; i < param.shape.size(); ++i) {
-      ok = ok && analysis.affine(op->operands[i]).has_value() && analysis.is_pointwise(op->operands[i]);
+      ok = ok && analysis.affine(op->operands[i]).has_value() &&
+           analysis.is_pointwise(op->operands[i]);
     }
     for (ir::AxisId axis : s.axes) {
       std::int64_t run = analysis.run_length(op->result(), axis);

@@ -36,7 +36,9 @@ namespace {
 
 constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
 
-int round_up(int x, int to) { return (x + to - 1) / to * to; }
+int round_up(int x, int to) {
+  return (x + to - 1) / to * to;
+}
 
 class Planner {
  public:
@@ -160,8 +162,9 @@ class Planner {
     // What the CTA is launched with is all that setmaxnreg can hand out.
     int pool = 65536 / plan_.threads / 8 * 8 * plan_.threads;
     if (plan_.specialized && total > pool) {
-      refuse(fmt::format("{} registers per consumer and {} per producer thread need {} registers of {}",
-                         plan_.consumer_registers, plan_.producer_registers, total, pool));
+      refuse(fmt::format(
+          "{} registers per consumer and {} per producer thread need {} registers of {}",
+          plan_.consumer_registers, plan_.producer_registers, total, pool));
     }
     for (DotPlan& d : plan_.dots) {
       if (d.tensor_core) shape_dot(d);
@@ -172,8 +175,8 @@ class Planner {
     d.shape.warpgroups = plan_.consumers;
     int m_blocks = (extent(d.m.axis) + 63) / 64;
     if (m_blocks % plan_.consumers != 0) {
-      refuse(fmt::format("axis '{}' has {} blocks of 64 rows for {} consumers",
-                         axis_name(d.m.axis), m_blocks, plan_.consumers));
+      refuse(fmt::format("axis '{}' has {} blocks of 64 rows for {} consumers", axis_name(d.m.axis),
+                         m_blocks, plan_.consumers));
     }
     d.shape.m_blocks = m_blocks / plan_.consumers;
     int n = round_up(extent(d.n.axis), 8);
@@ -279,7 +282,8 @@ class Planner {
   void plan_grid() {
     int rank = static_cast<int>(function_.grid.size());
     plan_.fastest_position = 0;
-    if (!schedule().fastest_axis.empty()) plan_.fastest_position = position_of(schedule().fastest_axis);
+    if (!schedule().fastest_axis.empty())
+      plan_.fastest_position = position_of(schedule().fastest_axis);
     if (schedule().cluster > 1) {
       if (!schedule().cluster_axis.empty()) {
         plan_.cluster_position = position_of(schedule().cluster_axis);
@@ -293,14 +297,16 @@ class Planner {
     plan_.group_width = schedule().group_width > 0 ? schedule().group_width : (rank > 1 ? 8 : 1);
     if (schedule().cluster > 1) plan_.group_width = round_up(plan_.group_width, schedule().cluster);
     plan_.persistent = schedule().persistent == 1;
-    if (schedule().persistent < 0) plan_.persistent = plan_.specialized && schedule().split_fold == 1;
+    if (schedule().persistent < 0)
+      plan_.persistent = plan_.specialized && schedule().split_fold == 1;
     if (schedule().split_fold > 1) plan_split();
     plan_multicast();
   }
 
   void plan_split() {
     if (schedule().split_fold > 8) {
-      refuse(fmt::format("split_fold={} is above the portable cluster size of 8", schedule().split_fold));
+      refuse(fmt::format("split_fold={} is above the portable cluster size of 8",
+                         schedule().split_fold));
     }
     if (plan_.folds.size() != 1 || !plan_.folds[0].splittable) {
       refuse("split_fold needs exactly one pipelined fold that is a sum");
@@ -343,9 +349,11 @@ class Planner {
       if (op.kind != OpKind::store) return;
       auto form = tma_store_form(function_, analysis_, request_, plan_, op);
       if (!form && schedule().tma_store == 1) {
-        refuse(fmt::format("tma_store=1, but the store to '{}' can't be a TMA copy: it needs a tile of two axes, the "
-                           "contiguous one on the tensor core's N side, 16-byte strides and no mask",
-                           function_.params[static_cast<std::size_t>(op.attr.index)].name));
+        refuse(
+            fmt::format("tma_store=1, but the store to '{}' can't be a TMA copy: it needs a tile "
+                        "of two axes, the "
+                        "contiguous one on the tensor core's N side, 16-byte strides and no mask",
+                        function_.params[static_cast<std::size_t>(op.attr.index)].name));
       }
       if (!form) return;
       form->map = static_cast<int>(plan_.tensor_maps.size());
@@ -382,16 +390,18 @@ class Planner {
     int reduce_bytes = 32 * 4 * 32;
     plan_.barrier_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
     plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 16 * plan_.stages : 0);
-    if (plan_.shared_bytes > 0) plan_.shared_bytes += kStageAlignment;  // the base may need aligning
+    if (plan_.shared_bytes > 0)
+      plan_.shared_bytes += kStageAlignment;  // the base may need aligning
     int limit = request_.target.shared_bytes_per_block;
     if (plan_.shared_bytes > limit) {
       refuse(fmt::format("{} bytes of shared memory, {} over the limit of {}{}", plan_.shared_bytes,
                          plan_.shared_bytes - limit, limit,
-                         plan_.stages > 1 ? fmt::format("; {} stages of {} bytes would fit",
-                                                        std::max(0, (limit - (plan_.shared_bytes - ring)) /
-                                                                        std::max(1, plan_.stage_bytes)),
-                                                        plan_.stage_bytes)
-                                          : std::string{}));
+                         plan_.stages > 1
+                             ? fmt::format("; {} stages of {} bytes would fit",
+                                           std::max(0, (limit - (plan_.shared_bytes - ring)) /
+                                                           std::max(1, plan_.stage_bytes)),
+                                           plan_.stage_bytes)
+                             : std::string{}));
     }
   }
 
@@ -415,10 +425,12 @@ class Planner {
                (uses_reduce() ? 4096 : 0) - plan_.store_bytes * plan_.consumers;
     int fit = room / plan_.stage_bytes;
     plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, 12);
-    if (plan_.stages < 1) refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, room));
+    if (plan_.stages < 1)
+      refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, room));
     if (plan_.stages > fit) {
-      refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit", plan_.stages,
-                         plan_.stage_bytes, plan_.stages * plan_.stage_bytes, room, fit));
+      refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit",
+                         plan_.stages, plan_.stage_bytes, plan_.stages * plan_.stage_bytes, room,
+                         fit));
     }
     return plan_.stages * plan_.stage_bytes;
   }

@@ -19,16 +19,16 @@ namespace octile::cuda {
 /// A dot operand that TMA brings into a stage of the ring, swizzled, K-major.
 struct TmaLoad {
   const ir::Op* load = nullptr;
-  int map = 0;                          ///< index into CudaProgram::tensor_maps
-  std::vector<int> dim_order;           ///< tensor dimensions, innermost first
-  int rows = 0;                         ///< padded rows in shared memory
-  int box_rows = 0;                     ///< rows of one copy
-  int chunks = 1;                       ///< copies along K, one swizzle width each
+  int map = 0;                 ///< index into CudaProgram::tensor_maps
+  std::vector<int> dim_order;  ///< tensor dimensions, innermost first
+  int rows = 0;                ///< padded rows in shared memory
+  int box_rows = 0;            ///< rows of one copy
+  int chunks = 1;              ///< copies along K, one swizzle width each
   int chunk_elements = 0;
   int swizzle = 128;
-  int offset = 0;                       ///< bytes from the start of a stage
-  int bytes = 0;                        ///< that land in one CTA's stage
-  bool multicast = false;               ///< same tile for every CTA of the cluster
+  int offset = 0;          ///< bytes from the start of a stage
+  int bytes = 0;           ///< that land in one CTA's stage
+  bool multicast = false;  ///< same tile for every CTA of the cluster
 };
 
 /// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed.
@@ -59,7 +59,7 @@ struct DotPlan {
   int swizzle = 128;
   int chunks = 1;  ///< swizzle widths along K
   MmaShape shape;
-  bool chained = true;  ///< one accumulator chain over all chunks; else promoted per chunk
+  bool chained = true;     ///< one accumulator chain over all chunks; else promoted per chunk
   bool pipelined = false;  ///< both operands come from the ring: issued first, waited for later
 };
 
@@ -68,9 +68,9 @@ struct FoldPlan {
   std::vector<TmaLoad> tma;
   std::vector<SmallLoad> small;
   std::vector<const ir::Op*> pipelined_dots;
-  bool in_place = false;        ///< the only carried value is add(carried, dot): wgmma adds into it
-  bool stage_used_late = false; ///< something after the dots still reads the stage
-  bool splittable = false;      ///< every carried value is a sum from zero: trips can be divided
+  bool in_place = false;  ///< the only carried value is add(carried, dot): wgmma adds into it
+  bool stage_used_late = false;  ///< something after the dots still reads the stage
+  bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
 };
 
 /// A store that goes through shared memory and TMA: every warpgroup puts its 64-row blocks into
@@ -80,7 +80,7 @@ struct TmaStore {
   int map = 0;
   std::vector<int> dim_order;  ///< tensor dimensions, innermost first
   ir::AxisId row_axis = -1, column_axis = -1;
-  int rows = 64;               ///< per warpgroup
+  int rows = 64;  ///< per warpgroup
   int chunks = 1;
   int chunk_elements = 0;
   int swizzle = 128;
@@ -88,8 +88,8 @@ struct TmaStore {
 
 struct Plan {
   Schedule schedule;
-  Family family;           ///< inside folds and, without split_fold, everywhere
-  Family outer;            ///< outside of a split fold
+  Family family;  ///< inside folds and, without split_fold, everywhere
+  Family outer;   ///< outside of a split fold
   std::vector<DotPlan> dots;
   std::vector<FoldPlan> folds;
   std::vector<TmaStore> stores;

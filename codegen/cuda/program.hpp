@@ -13,9 +13,9 @@ namespace octile::cuda {
 
 /// What a kernel variant may assume of one tensor argument, taken from its view at launch.
 struct TensorFacts {
-  int contiguous_dim = -1;   ///< dimension with stride 1; -1: none
-  int alignment = 1;         ///< bytes: divides the base address and every other dimension's stride
-                             ///< in bytes (a power of two, at most 16)
+  int contiguous_dim = -1;  ///< dimension with stride 1; -1: none
+  int alignment = 1;        ///< bytes: divides the base address and every other dimension's stride
+                            ///< in bytes (a power of two, at most 16)
   bool operator==(const TensorFacts&) const = default;
 };
 
@@ -37,20 +37,20 @@ struct LowerRequest {
 /// A TMA descriptor that the launcher encodes from a tensor argument.
 struct TensorMap {
   ir::ParamId param = 0;
-  std::vector<int> dim_order;        ///< tensor dimensions, innermost (contiguous) first
-  std::vector<std::int64_t> box;     ///< elements per dimension, in that order
-  int swizzle_bytes = 0;             ///< 0, 32, 64 or 128
-  int l2_promotion_bytes = 128;      ///< 0, 64, 128 or 256
+  std::vector<int> dim_order;     ///< tensor dimensions, innermost (contiguous) first
+  std::vector<std::int64_t> box;  ///< elements per dimension, in that order
+  int swizzle_bytes = 0;          ///< 0, 32, 64 or 128
+  int l2_promotion_bytes = 128;   ///< 0, 64, 128 or 256
 };
 
 enum class ArgKind : std::uint8_t {
-  tensor_map,    ///< index = position in CudaProgram::tensor_maps; a 128-byte __grid_constant__
-  pointer,       ///< index = param; device address
-  stride,        ///< index = param, dim; i64 elements
-  dim,           ///< index = DimId; i64
-  scalar,        ///< index = param; the scalar's own type
-  grid_extent,   ///< index = 0..2; i32: tiles along one grid extent
-  workspace,     ///< device address of `workspace_bytes` zeroed bytes kept zero between launches
+  tensor_map,   ///< index = position in CudaProgram::tensor_maps; a 128-byte __grid_constant__
+  pointer,      ///< index = param; device address
+  stride,       ///< index = param, dim; i64 elements
+  dim,          ///< index = DimId; i64
+  scalar,       ///< index = param; the scalar's own type
+  grid_extent,  ///< index = 0..2; i32: tiles along one grid extent
+  workspace,    ///< device address of `workspace_bytes` zeroed bytes kept zero between launches
 };
 
 struct KernelArg {
@@ -61,9 +61,9 @@ struct KernelArg {
 
 /// A program ready for NVRTC and for launching.
 struct CudaProgram {
-  std::string source;  ///< self-contained CUDA C++
-  std::string entry;   ///< extern "C" name of the kernel
-  std::string arch;    ///< "sm_90a"
+  std::string source;                ///< self-contained CUDA C++
+  std::string entry;                 ///< extern "C" name of the kernel
+  std::string arch;                  ///< "sm_90a"
   std::vector<std::string> options;  ///< further NVRTC options
   std::vector<KernelArg> args;       ///< in the kernel's parameter order
   std::vector<TensorMap> tensor_maps;

@@ -1,5 +1,7 @@
 // Shared-memory addresses, mbarriers, named barriers, clusters (PTX ISA 9.7.13).
-__device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
+__device__ __forceinline__ u32 shared_address(const void* p) {
+  return (u32)__cvta_generic_to_shared(p);
+}
 __device__ __forceinline__ void mbarrier_init(u32 bar, u32 count) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bar), "r"(count) : "memory");
 }
@@ -7,7 +9,8 @@ __device__ __forceinline__ void mbarrier_fence_init() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 __device__ __forceinline__ void mbarrier_expect(u32 bar, u32 bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes) : "memory");
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes)
+               : "memory");
 }
 __device__ __forceinline__ void mbarrier_arrive(u32 bar) {
   asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(bar) : "memory");
@@ -16,7 +19,9 @@ __device__ __forceinline__ void mbarrier_arrive(u32 bar) {
 __device__ __forceinline__ void mbarrier_arrive_cluster(u32 bar, u32 cta) {
   asm volatile(
       "{.reg .b32 remote; mapa.shared::cluster.u32 remote, %0, %1;"
-      " mbarrier.arrive.shared::cluster.b64 _, [remote];}" ::"r"(bar), "r"(cta) : "memory");
+      " mbarrier.arrive.shared::cluster.b64 _, [remote];}" ::"r"(bar),
+      "r"(cta)
+      : "memory");
 }
 __device__ __forceinline__ void mbarrier_wait(u32 bar, u32 phase) {
   asm volatile(
@@ -24,7 +29,9 @@ __device__ __forceinline__ void mbarrier_wait(u32 bar, u32 phase) {
       "retry: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
       "@done bra ready;\n"
       "bra retry;\n"
-      "ready: }" ::"r"(bar), "r"(phase) : "memory");
+      "ready: }" ::"r"(bar),
+      "r"(phase)
+      : "memory");
 }
 __device__ __forceinline__ void named_barrier_sync(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
@@ -35,7 +42,9 @@ __device__ __forceinline__ void named_barrier_arrive(int id, int threads) {
 __device__ __forceinline__ void cluster_arrive() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
-__device__ __forceinline__ void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
+__device__ __forceinline__ void cluster_wait() {
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
 __device__ __forceinline__ u32 cluster_rank() {
   u32 r;
   asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
@@ -45,23 +54,36 @@ __device__ __forceinline__ float load_cluster_f32(u32 address, u32 cta) {
   float r;
   asm volatile(
       "{.reg .b32 remote; mapa.shared::cluster.u32 remote, %1, %2;"
-      " ld.shared::cluster.f32 %0, [remote];}" : "=f"(r) : "r"(address), "r"(cta) : "memory");
+      " ld.shared::cluster.f32 %0, [remote];}"
+      : "=f"(r)
+      : "r"(address), "r"(cta)
+      : "memory");
   return r;
 }
-__device__ __forceinline__ void fence_async_proxy() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+__device__ __forceinline__ void fence_async_proxy() {
+  asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
 // Copies 4 bytes to shared memory in the background; zero where !valid.
 __device__ __forceinline__ void copy_async_4(u32 to, const void* from, bool valid) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from), "r"(valid ? 4 : 0) : "memory");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from),
+               "r"(valid ? 4 : 0)
+               : "memory");
 }
 // The mbarrier counts one arrival when this thread's copies so far have landed.
 __device__ __forceinline__ void copy_async_arrive(u32 bar) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(bar) : "memory");
 }
-template <int Registers> __device__ __forceinline__ void registers_increase() {
+template <int Registers>
+__device__ __forceinline__ void registers_increase() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(Registers));
 }
-template <int Registers> __device__ __forceinline__ void registers_decrease() {
+template <int Registers>
+__device__ __forceinline__ void registers_decrease() {
   asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(Registers));
 }
-__device__ __forceinline__ void dependent_launch_wait() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
-__device__ __forceinline__ void dependent_launch_release() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+__device__ __forceinline__ void dependent_launch_wait() {
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+}
+__device__ __forceinline__ void dependent_launch_release() {
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}

@@ -3,40 +3,70 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-__device__ __forceinline__ long long ceil_div(long long a, long long b) { return (a + b - 1) / b; }
-__device__ __forceinline__ bool in_bounds(long long i, long long extent) { return u64(i) < u64(extent); }
+__device__ __forceinline__ long long ceil_div(long long a, long long b) {
+  return (a + b - 1) / b;
+}
+__device__ __forceinline__ bool in_bounds(long long i, long long extent) {
+  return u64(i) < u64(extent);
+}
 
-template <int Bytes> struct Chunk;
-template <> struct Chunk<1> { typedef unsigned char type; };
-template <> struct Chunk<2> { typedef unsigned short type; };
-template <> struct Chunk<4> { typedef u32 type; };
-template <> struct Chunk<8> { typedef uint2 type; };
-template <> struct Chunk<16> { typedef uint4 type; };
+template <int Bytes>
+struct Chunk;
+template <>
+struct Chunk<1> {
+  typedef unsigned char type;
+};
+template <>
+struct Chunk<2> {
+  typedef unsigned short type;
+};
+template <>
+struct Chunk<4> {
+  typedef u32 type;
+};
+template <>
+struct Chunk<8> {
+  typedef uint2 type;
+};
+template <>
+struct Chunk<16> {
+  typedef uint4 type;
+};
 
 // Copies Bytes bytes between registers and memory in pieces of at most 16 bytes.
-template <int Bytes> __device__ __forceinline__ void copy_bytes(void* to, const void* from) {
+template <int Bytes>
+__device__ __forceinline__ void copy_bytes(void* to, const void* from) {
   constexpr int piece = Bytes < 16 ? Bytes : 16;
   typedef typename Chunk<piece>::type T;
 #pragma unroll
   for (int i = 0; i < Bytes / piece; ++i) static_cast<T*>(to)[i] = static_cast<const T*>(from)[i];
 }
 
-template <class To, class From> __device__ __forceinline__ To bit_cast(From x) {
+template <class To, class From>
+__device__ __forceinline__ To bit_cast(From x) {
   static_assert(sizeof(To) == sizeof(From), "bitcast between types of different widths");
   To y;
   memcpy(&y, &x, sizeof(To));
   return y;
 }
 
-template <class T> __device__ __forceinline__ T int_abs(T x) { return x < 0 ? -x : x; }
-template <class T> __device__ __forceinline__ T int_min(T x, T y) { return y < x ? y : x; }
-template <class T> __device__ __forceinline__ T int_max(T x, T y) { return x < y ? y : x; }
-// Conversions saturate; NaN becomes zero.
-__device__ __forceinline__ long long f32_to_i64(float x) { return x != x ? 0 : __float2ll_rz(x); }
-template <class T> __device__ __forceinline__ unsigned char int_to_u8(T x) {
-  return (unsigned char)(x < 0 ? 0 : x > 255 ? 255 : x);
+template <class T>
+__device__ __forceinline__ T int_abs(T x) {
+  return x < 0 ? -x : x;
 }
-__device__ __forceinline__ unsigned char f32_to_u8(float x) { return int_to_u8(__float2int_rz(x)); }
-__device__ __forceinline__ int i64_to_i32(long long x) {
-  return (int)(x < -2147483648ll ? -2147483648ll : x > 2147483647ll ? 2147483647ll : x);
+template <class T>
+__device__ __forceinline__ T int_min(T x, T y) {
+  return y < x ? y : x;
+}
+template <class T>
+__device__ __forceinline__ T int_max(T x, T y) {
+  return x < y ? y : x;
+}
+// Conversions from f32 saturate; NaN becomes zero. Integers wrap.
+__device__ __forceinline__ long long f32_to_i64(float x) {
+  return x != x ? 0 : __float2ll_rz(x);
+}
+__device__ __forceinline__ unsigned char f32_to_u8(float x) {
+  int i = __float2int_rz(x);
+  return (unsigned char)(i < 0 ? 0 : i > 255 ? 255 : i);
 }

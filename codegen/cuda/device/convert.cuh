@@ -19,8 +19,12 @@ __device__ __forceinline__ u32 pack_f16x2(float lo, float hi) {
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(r) : "f"(hi), "f"(lo));
   return r;
 }
-__device__ __forceinline__ unsigned char f32_to_e4m3(float x) { return (unsigned char)pack_e4m3x2(x, 0.0f); }
-__device__ __forceinline__ unsigned char f32_to_e5m2(float x) { return (unsigned char)pack_e5m2x2(x, 0.0f); }
+__device__ __forceinline__ unsigned char f32_to_e4m3(float x) {
+  return (unsigned char)pack_e4m3x2(x, 0.0f);
+}
+__device__ __forceinline__ unsigned char f32_to_e5m2(float x) {
+  return (unsigned char)pack_e5m2x2(x, 0.0f);
+}
 __device__ __forceinline__ unsigned short f32_to_bf16(float x) {
   unsigned short r;
   asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(r) : "f"(x));
@@ -45,15 +49,21 @@ __device__ __forceinline__ float f16_to_f32(unsigned short x) {
   asm("cvt.f32.f16 %0, %1;" : "=f"(r) : "h"(x));
   return r;
 }
-__device__ __forceinline__ float bf16_to_f32(unsigned short x) { return __uint_as_float(u32(x) << 16); }
+__device__ __forceinline__ float bf16_to_f32(unsigned short x) {
+  return __uint_as_float(u32(x) << 16);
+}
 __device__ __forceinline__ float e4m3_to_f32(unsigned char x) {
   u32 r;
   asm("cvt.rn.f16x2.e4m3x2 %0, %1;" : "=r"(r) : "h"((unsigned short)x));
   return f16_to_f32((unsigned short)r);
 }
-__device__ __forceinline__ float e5m2_to_f32(unsigned char x) { return f16_to_f32((unsigned short)(x << 8)); }
+__device__ __forceinline__ float e5m2_to_f32(unsigned char x) {
+  return f16_to_f32((unsigned short)(x << 8));
+}
 __device__ __forceinline__ float ue8m0_to_f32(unsigned char x) {
   if (x == 0xff) return __uint_as_float(0x7fffffffu);
   return __uint_as_float(x == 0 ? 0x00400000u : u32(x) << 23);
 }
-__device__ __forceinline__ float sigmoidf(float x) { return 1.0f / (1.0f + expf(-x)); }
+__device__ __forceinline__ float sigmoidf(float x) {
+  return 1.0f / (1.0f + expf(-x));
+}

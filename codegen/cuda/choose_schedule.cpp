@@ -1,0 +1,297 @@
+// Chooses a schedule without measuring: enumerates tile shapes, drops the illegal ones, ranks the
+// rest by a cost model of waves, tensor core time and memory traffic.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <set>
+
+#include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/passes/passes.hpp"
+
+namespace octile::cuda {
+namespace {
+
+using ir::OpKind;
+
+// Calibrated on an H200 with bench/sweep (bench/NOTES.md): clocks at 1.7 GHz.
+constexpr double kClocksPerMicrosecond = 1700;
+constexpr double kTileOverhead = 2600;   // launch, first loads, epilogue
+constexpr double kSplitOverhead = 1800;  // meeting of the cluster and exchange of sums
+constexpr double kBlockOverhead = 170;   // per trip of a pipelined fold
+constexpr double kPromotion = 1.35;      // tensor core time with promotion, relative to without
+constexpr double kBytesPerClockAndSm = 44;
+constexpr double kMemoryBytesPerMicrosecond = 4.2e6;
+
+/// How an axis is used, over all loads and stores.
+struct AxisUse {
+  std::int64_t size = 1;    ///< elements of the tensor dimension it walks along
+  bool covers = false;      ///< starts at a fixed place: has to span the dimension
+  bool in_fold = false;     ///< blocks are counted by a fold's index
+  bool contiguous = false;  ///< along memory in some access
+  std::int64_t group = 1;   ///< least common multiple of the groups reduced over
+  bool contracted = false;
+  int contracted_bytes = 1;
+};
+
+class Chooser {
+ public:
+  Chooser(const ir::Function& function, const Schedule& partial,
+          const std::vector<std::int64_t>& dims, const std::vector<TensorFacts>& tensors,
+          const Target& target)
+      : function_(function),
+        partial_(partial),
+        dims_(dims),
+        tensors_(tensors),
+        target_(target),
+        analysis_(function) {}
+
+  Schedule run() {
+    observe();
+    std::set<ir::AxisId> open;
+    for (std::size_t a = 0; a < function_.axes.size(); ++a) {
+      const ir::Axis& axis = function_.axes[a];
+      if (!axis.is_bound() && !partial_.axes.count(axis.name)) open.insert(static_cast<int>(a));
+    }
+    if (open.empty()) return partial_;
+    const ir::Op* dot = main_dot();
+    if (dot != nullptr) return choose_for_dot(*dot, open);
+    Schedule s = partial_;
+    bind_plain(s, open);
+    return s;
+  }
+
+ private:
+  void observe() {
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+      if (op.kind == OpKind::load || op.kind == OpKind::store) observe_access(op);
+      if (op.kind == OpKind::reduce && op.attr.group > 0) {
+        AxisUse& u = uses_[op.attr.axis];
+        u.group = std::lcm(u.group, op.attr.group);
+      }
+      if (op.kind == OpKind::dot) {
+        AxisUse& u = uses_[op.attr.axis];
+        u.contracted = true;
+        u.contracted_bytes = size_in_bytes(op.operand(0)->type.element);
+      }
+    });
+  }
+
+  void observe_access(const ir::Op& op) {
+    const ir::Param& param = function_.params[static_cast<std::size_t>(op.attr.index)];
+    for (std::size_t d = 0; d < param.shape.size(); ++d) {
+      const ir::Value* index = op.operands[d];
+      for (ir::AxisId axis : index->type.axes) {
+        AxisUse& u = uses_[axis];
+        u.size = std::max(u.size, ir::evaluate_extent(param.shape[d], dims_));
+        auto form = analysis_.affine(index);
+        unsigned bits = analysis_.dependences(index);
+        if (form && form->divisor == 1) {
+          u.covers |= bits == 0;
+          u.in_fold |= (bits & 8u) != 0;
+          u.contiguous |= tensors_[static_cast<std::size_t>(op.attr.index)].contiguous_dim ==
+                          static_cast<int>(d);
+        }
+      }
+    }
+  }
+
+  const ir::Op* main_dot() const {
+    const ir::Op* found = nullptr;
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+      if (found == nullptr && op.kind == OpKind::dot && op.operand(0)->type.axes.size() == 2 &&
+          op.operand(1)->type.axes.size() == 2 &&
+          tensor_core_types(op.operand(0)->type.element, op.operand(1)->type.element)) {
+        found = &op;
+      }
+    });
+    return found;
+  }
+
+  const std::string& name(ir::AxisId axis) const {
+    return function_.axes[static_cast<std::size_t>(axis)].name;
+  }
+
+  std::int64_t fixed(ir::AxisId axis) const {
+    const ir::Axis& a = function_.axes[static_cast<std::size_t>(axis)];
+    if (a.is_bound()) return a.extent;
+    auto it = partial_.axes.find(a.name);
+    return it == partial_.axes.end() ? 0 : it->second;
+  }
+
+  // Axes that no dot produces: whole dimensions, blocks of a fold, or pieces of a few thousand
+  // elements with the contiguous axis longest.
+  void bind_plain(Schedule& s, const std::set<ir::AxisId>& open) {
+    std::int64_t covered = 1;
+    int blocked = 0;
+    for (ir::AxisId axis : open) {
+      const AxisUse& u = uses_[axis];
+      if (u.covers) {
+        s.axes[name(axis)] = std::max<std::int64_t>(1, u.size);
+        covered *= std::max<std::int64_t>(1, u.size);
+      } else if (u.contracted) {
+        s.axes[name(axis)] = 128 / u.contracted_bytes;
+      } else {
+        ++blocked;
+      }
+    }
+    bool contiguous_bound = false;
+    for (ir::AxisId axis : open) {
+      const AxisUse& u = uses_[axis];
+      if (u.covers || u.contracted) continue;
+      std::int64_t room = std::max<std::int64_t>(1, 4096 / covered), extent = 4;
+      if (u.contiguous && !contiguous_bound) {
+        extent =
+            blocked == 1 ? std::min<std::int64_t>(room, 1024) : std::min<std::int64_t>(room, 512);
+        contiguous_bound = true;
+      } else {
+        extent = std::min<std::int64_t>(room, blocked == 1 ? 4 : 8);
+      }
+      extent = std::max<std::int64_t>(extent / u.group, 1) * u.group;
+      s.axes[name(axis)] = extent;
+    }
+  }
+
+  struct Candidate {
+    Schedule schedule;
+    double cost = 0;
+  };
+
+  Schedule choose_for_dot(const ir::Op& dot, std::set<ir::AxisId> open) {
+    ir::AxisId x = other_axis(dot.operand(0), dot.attr.axis),
+               y = other_axis(dot.operand(1), dot.attr.axis);
+    open.erase(x);
+    open.erase(y);
+    Schedule base = partial_;
+    bind_plain(base, open);
+    std::vector<Candidate> candidates;
+    for (std::int64_t bx : extents(x)) {
+      for (std::int64_t by : extents(y)) {
+        for (int split : splits(dot)) {
+          Schedule s = base;
+          if (!fixed(x)) s.axes[name(x)] = bx;
+          if (!fixed(y)) s.axes[name(y)] = by;
+          if (partial_.split_fold == 1) s.split_fold = split;
+          if (auto cost = estimate(dot, x, y, bx, by, s)) candidates.push_back({s, *cost});
+        }
+      }
+    }
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
+    std::string reason = "no tile shape fits the tensor core";
+    int tries = 0;
+    for (const Candidate& c : candidates) {
+      if (++tries > 64) break;
+      if (legal(c.schedule, reason)) return c.schedule;
+    }
+    throw ir::Error(
+        fmt::format("kernel '{}': no legal schedule found for [{}]; the last refusal: {}",
+                    function_.name, to_string(partial_), reason));
+  }
+
+  std::vector<std::int64_t> extents(ir::AxisId axis) {
+    if (std::int64_t e = fixed(axis)) return {e};
+    if (uses_[axis].covers) return {uses_[axis].size};
+    std::vector<std::int64_t> out;
+    for (std::int64_t e : {8, 16, 32, 64, 96, 128, 136, 160, 192}) {
+      if (e % uses_[axis].group == 0) out.push_back(e);
+    }
+    return out;
+  }
+
+  std::vector<int> splits(const ir::Op& dot) const {
+    const ir::Op* fold = dot.parent->owner;
+    if (partial_.split_fold > 1 || partial_.cluster > 1 || partial_.tma_store == 1 ||
+        fold == nullptr || fold->parent != function_.body || !is_sum_from_zero(*fold)) {
+      return {1};
+    }
+    return {1, 2, 4, 8};
+  }
+
+  double trips(const ir::Op& dot) const {
+    const ir::Op* fold = dot.parent->owner;
+    if (fold == nullptr) return 1;
+    try {
+      return static_cast<double>(
+          std::max<std::int64_t>(1, ir::evaluate_scalar(function_, fold->operand(0), dims_)));
+    } catch (const ir::Error&) {
+      return 32;  // read on the device
+    }
+  }
+
+  // Microseconds of one launch; nothing for shapes that waste more than they compute.
+  std::optional<double> estimate(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
+                                 std::int64_t by, Schedule& s) {
+    bool swap = s.swap_operands < 0 ? bx % 64 != 0 && by % 64 == 0 : s.swap_operands == 1;
+    std::int64_t m = swap ? by : bx, n = swap ? bx : by;
+    double x_size = static_cast<double>(uses_[x].size), y_size = static_cast<double>(uses_[y].size);
+    if (m % 64 != 0 || n > 256)
+      return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
+    bool fp8 = is_fp8(dot.operand(0)->type.element);
+    int registers = static_cast<int>(m * n / 128) * (fp8 && !dot.attr.fast_accumulate ? 2 : 1);
+    int consumers = s.consumers > 0     ? s.consumers
+                    : (m / 64) % 2 == 0 ? 2
+                    : (m / 64) % 3 == 0 ? 3
+                                        : 1;
+    constexpr int kRoom[] = {0, 192, 192, 128, 80};
+    if (consumers > 4 || registers / consumers > kRoom[consumers]) return std::nullopt;
+    double k_bytes = static_cast<double>(fixed(dot.attr.axis)
+                                             ? fixed(dot.attr.axis)
+                                             : 128 / size_in_bytes(dot.operand(0)->type.element)) *
+                     size_in_bytes(dot.operand(0)->type.element);
+    double blocks = std::ceil(trips(dot) / s.split_fold);
+    if (s.split_fold > 1 && blocks < 4) return std::nullopt;
+    double tiles =
+        std::ceil(x_size / static_cast<double>(bx)) * std::ceil(y_size / static_cast<double>(by));
+    for (std::size_t g = 2; g < function_.grid.size(); ++g) tiles *= 1;
+    double waves = std::ceil(tiles * s.split_fold / target_.sm_count);
+    double math = static_cast<double>(m * n) * k_bytes / 4096 *
+                      (fp8 && !dot.attr.fast_accumulate ? kPromotion : 1.05) +
+                  kBlockOverhead;
+    double busy = std::min(1.0, tiles * s.split_fold / target_.sm_count);
+    double traffic =
+        static_cast<double>(m + n) * k_bytes / kBytesPerClockAndSm * std::max(0.6, busy);
+    double clocks = waves * (blocks * std::max(math, traffic) + kTileOverhead) +
+                    (s.split_fold > 1 ? kSplitOverhead : 0);
+    double bytes = (x_size + y_size) * k_bytes * trips(dot) + 2 * x_size * y_size;
+    // Few CTAs can't draw the whole bandwidth of the memory.
+    double bandwidth = kMemoryBytesPerMicrosecond * std::min(1.0, 0.35 + 0.75 * busy);
+    return std::max(clocks / kClocksPerMicrosecond, bytes / bandwidth + 2.0);
+  }
+
+  bool legal(const Schedule& s, std::string& reason) const {
+    try {
+      auto bound = ir::clone(function_);
+      passes::bind_axes(*bound, s.axes);
+      passes::simplify(*bound);
+      Analysis analysis(*bound);
+      make_plan(*bound, {s, tensors_, dims_, target_}, analysis);
+      return true;
+    } catch (const ir::Error& e) {
+      reason = e.what();
+      return false;
+    }
+  }
+
+  const ir::Function& function_;
+  const Schedule& partial_;
+  const std::vector<std::int64_t>& dims_;
+  const std::vector<TensorFacts>& tensors_;
+  const Target& target_;
+  Analysis analysis_;
+  std::map<ir::AxisId, AxisUse> uses_;
+};
+
+}  // namespace
+
+Schedule choose_schedule(const ir::Function& function, const Schedule& partial,
+                         const std::vector<std::int64_t>& dim_values,
+                         const std::vector<TensorFacts>& tensors, const Target& target) {
+  return Chooser(function, partial, dim_values, tensors, target).run();
+}
+
+}  // namespace octile::cuda
