@@ -14,6 +14,7 @@
 #include "octile/bench/contender.hpp"
 #include "octile/bench/cublaslt.hpp"
 #include "octile/bench/kernel_timer.hpp"
+#include "octile/bench/octile_gemm.hpp"
 
 namespace octile::bench {
 namespace {
@@ -148,7 +149,9 @@ int main_checked(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
 
-  std::vector<Contender> contenders = cublaslt_contenders(options.algorithm);
+  std::vector<Contender> contenders = octile_contenders();
+  const std::vector<Contender> peers = cublaslt_contenders(options.algorithm);
+  contenders.insert(contenders.end(), peers.begin(), peers.end());
   for (const Shape& shape : options.shapes) {
     for (const Contender& contender : contenders) {
       const std::string name = contender.name + "/" + to_string(shape);
