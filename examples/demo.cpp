@@ -156,8 +156,9 @@ double fastest(const Run& run) {
 }
 
 std::string place_of(const Stream& stream) {
-  if (!stream.is_gpu()) return "the CPU (" + gpu_problem() + ")";
-  return devices().front().name;
+  if (stream.is_gpu()) return devices().front().name;
+  const std::string problem = gpu_problem();
+  return "the CPU (" + problem.substr(0, problem.find(" Tried:")) + ")";
 }
 
 int run(const Options& o) {
@@ -183,11 +184,6 @@ int run(const Options& o) {
   quantise_activations(stream, x, a, sa);
   quantise_weights(stream, w, b, sb);
 
-  const std::string suffix = stream.is_gpu() ? ".cu" : ".ll";
-  const std::string path = o.emit.empty() ? "build/demo/fp8_gemm" + suffix : o.emit;
-  const std::string written = write_source(path, fp8_gemm.source(stream, a, sa, b, sb, d));
-  std::printf("generated code:    %s\n", written.c_str());
-
   const auto multiply = [&] {
     fp8_gemm(stream, a, sa, b, sb, d);
     stream.synchronize();
@@ -195,6 +191,11 @@ int run(const Options& o) {
   const auto start = std::chrono::steady_clock::now();
   multiply();
   const std::chrono::duration<double> first = std::chrono::steady_clock::now() - start;
+  const std::string suffix = stream.is_gpu() ? ".cu" : ".ll";
+  const std::string path = o.emit.empty() ? "build/demo/fp8_gemm" + suffix : o.emit;
+  const std::string written = write_source(path, fp8_gemm.source(stream, a, sa, b, sb, d));
+  std::printf("generated code:    %s\n", written.c_str());
+
   const std::vector<float> result = d.to_floats();
   const double seconds = fastest(multiply);
 
