@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <mutex>
-#include <shared_mutex>
-#include <unordered_map>
 
 #include "octile/codegen/cpu/engine.hpp"
 #include "octile/codegen/passes/passes.hpp"
@@ -31,15 +29,10 @@ struct Dispatch {
   explicit Dispatch(Schedule schedule) : partial(std::move(schedule)) {}
 
   const Schedule partial;
-  std::shared_mutex mutex;
-  std::unordered_map<Signature, Plan, Signature::Hash> plans;
+  PlanTable<Plan> plans;
 };
 
 struct KernelState::Cache {
-  /// Plans of one partial schedule are dropped together past this many: they are small and cheap to
-  /// make again, and a server may see every batch size.
-  static constexpr std::size_t kMaxPlans = 8192;
-
   mutable std::mutex mutex;
   std::vector<std::unique_ptr<Dispatch>> dispatches;
   std::vector<std::unique_ptr<CudaVariant>> cuda;
@@ -140,17 +133,12 @@ Plan make_plan(const Resolver& resolver, const Schedule& partial, const Stream& 
 
 /// The cached plan of a call, made on a miss.
 Plan find_plan(const Resolver& resolver, Dispatch& dispatch, const Stream& stream,
-               std::span<const Argument> arguments, const Binding& binding, std::size_t max_plans) {
+               std::span<const Argument> arguments, const Binding& binding) {
   const Signature signature(binding, stream);
-  {
-    const std::shared_lock lock(dispatch.mutex);
-    const auto found = dispatch.plans.find(signature);
-    if (found != dispatch.plans.end()) return found->second;
-  }
-  const Plan plan = make_plan(resolver, dispatch.partial, stream, arguments, binding);
-  const std::lock_guard lock(dispatch.mutex);
-  if (dispatch.plans.size() >= max_plans) dispatch.plans.clear();
-  dispatch.plans.emplace(signature, plan);
+  Plan plan;
+  if (dispatch.plans.find(signature, plan)) return plan;
+  plan = make_plan(resolver, dispatch.partial, stream, arguments, binding);
+  dispatch.plans.add(signature, plan);
   return plan;
 }
 
@@ -184,13 +172,13 @@ void KernelState::launch(Dispatch& dispatch, const Stream& stream,
 #ifdef OCTILE_HAS_CUDA
   if (stream.is_gpu()) {
     const ContextScope scope(*stream.context());
-    Plan plan = find_plan(resolver, dispatch, stream, arguments, binding, Cache::kMaxPlans);
+    Plan plan = find_plan(resolver, dispatch, stream, arguments, binding);
     if (plan.grid.ctas == 0) return;
     plan.cuda->launch(plan.kernel, stream, arguments, binding, plan.grid);
     return;
   }
 #endif
-  const Plan plan = find_plan(resolver, dispatch, stream, arguments, binding, Cache::kMaxPlans);
+  const Plan plan = find_plan(resolver, dispatch, stream, arguments, binding);
   if (plan.grid.ctas > 0) plan.cpu->run(arguments, binding);
 }
 
@@ -240,7 +228,6 @@ CacheStatistics KernelState::statistics() const {
   CacheStatistics result;
   const std::lock_guard lock(cache_->mutex);
   for (const auto& dispatch : cache_->dispatches) {
-    const std::shared_lock plans(dispatch->mutex);
     result.plans += static_cast<int>(dispatch->plans.size());
   }
   result.variants = static_cast<int>(cache_->cuda.size() + cache_->cpu.size());

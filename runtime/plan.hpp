@@ -4,6 +4,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
+#include <shared_mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "octile/codegen/cuda/program.hpp"
@@ -30,6 +33,36 @@ class Signature {
   std::array<std::uint64_t, kMaxWords> words_;
   int size_ = 0;
   std::size_t hash_ = 0;
+};
+
+/// Resolved calls by signature. Thread-safe. Dropped together past `kMaxPlans`: plans are small and
+/// cheap to make again, and a server may see every batch size.
+template <class Plan>
+class PlanTable {
+ public:
+  static constexpr std::size_t kMaxPlans = 8192;
+
+  /// Copies the plan of `signature` to `out`; false when there is none.
+  bool find(const Signature& signature, Plan& out) const {
+    const std::shared_lock lock(mutex_);
+    const auto found = plans_.find(signature);
+    if (found == plans_.end()) return false;
+    out = found->second;
+    return true;
+  }
+  void add(const Signature& signature, const Plan& plan) {
+    const std::lock_guard lock(mutex_);
+    if (plans_.size() >= kMaxPlans) plans_.clear();
+    plans_.emplace(signature, plan);
+  }
+  std::size_t size() const {
+    const std::shared_lock lock(mutex_);
+    return plans_.size();
+  }
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::unordered_map<Signature, Plan, Signature::Hash> plans_;
 };
 
 /// The launched grid of a CUDA program.

@@ -1,0 +1,183 @@
+// Launches on a GPU.
+#include <chrono>
+#include <cstring>
+
+#include "octile/octile.hpp"
+#include "octile/runtime/device.hpp"
+#include "octile/runtime/driver.hpp"
+#include "support.hpp"
+
+namespace octile {
+namespace {
+
+using runtime::Driver;
+using test::error_of;
+using testing::HasSubstr;
+
+constexpr dim<"M"> M;
+constexpr dim<"N"> N;
+constexpr dim<"K"> K;
+constexpr axis<"BM"> BM;
+constexpr axis<"BN"> BN;
+constexpr auto BK = 128_c;
+
+auto axpy() {
+  return kernel(
+      "axpy", scalar<f32>("a"), in<f32>("x", N), inout<f32>("y", N), [](auto a, auto x, auto y) {
+        return grid(N / BN, [=](auto i) { return store(y(BN[i]), a * x(BN[i]) + y(BN[i])); });
+      });
+}
+
+auto gemm() {
+  return kernel("gemm", in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<f32>("d", M, N),
+                [](auto a, auto b, auto d) {
+                  return grid(M / BM, N / BN, [=](auto i, auto j) {
+                    auto acc =
+                        sum(K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
+                    return store(d(BM[i], BN[j]), acc);
+                  });
+                });
+}
+
+class Gpu : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string problem = gpu_problem(); !problem.empty()) GTEST_SKIP() << problem;
+  }
+};
+
+TEST_F(Gpu, IsTheDefaultAndIsDescribed) {
+  EXPECT_TRUE(default_stream().is_gpu());
+  const std::vector<DeviceInfo> all = devices();
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all[0].compute_capability, 90);
+  EXPECT_EQ(all[0].target.shared_bytes_per_block, 232448);
+}
+
+TEST_F(Gpu, TensorsRoundTrip) {
+  Tensor t = Tensor::empty<bf16>(Place::device, {3, 5});
+  std::vector<float> values(15);
+  for (int i = 0; i < 15; ++i) values[static_cast<std::size_t>(i)] = static_cast<float>(i) - 7;
+  t.copy_from(values);
+  EXPECT_EQ(t.to_floats(), values);
+  EXPECT_EQ(t.to_host().to_floats(), values);
+  EXPECT_EQ(t.to_host().to(Place::device).to_floats(), values);
+}
+
+TEST_F(Gpu, LaunchesAndMatchesTheCpu) {
+  const Stream stream = Stream::gpu();
+  const auto k = axpy();
+  std::vector<float> x, y;
+  for (int i = 0; i < 1000; ++i) {
+    x.push_back(static_cast<float>(i % 17));
+    y.push_back(static_cast<float>(i % 5));
+  }
+  Tensor dx = Tensor::empty<f32>(stream, {1000});
+  Tensor dy = Tensor::empty<f32>(stream, {1000});
+  dx.copy_from(x);
+  dy.copy_from(y);
+  k(stream, 3, dx, dy);
+  stream.synchronize();
+  const std::vector<float> result = dy.to_floats();
+  for (std::size_t i = 0; i < 1000; ++i) ASSERT_EQ(result[i], 3 * x[i] + y[i]) << i;
+}
+
+TEST_F(Gpu, MultipliesExactly) {
+  const Stream stream = Stream::gpu();
+  const auto f = gemm();
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{1, 8, 128},
+                                {65, 72, 256},
+                                {130, 136, 200},
+                                {5, 16, 0},
+                                {64, 24, 16}}) {
+    Tensor a = Tensor::empty<e4m3>(stream, {m, k});
+    Tensor b = Tensor::empty<e4m3>(stream, {n, k});
+    Tensor d = Tensor::empty<f32>(stream, {m, n});
+    std::vector<float> av, bv;
+    for (std::int64_t i = 0; i < m * k; ++i) av.push_back(static_cast<float>(i % 5 - 2));
+    for (std::int64_t i = 0; i < n * k; ++i) bv.push_back(static_cast<float>(i % 3 - 1));
+    a.copy_from(av);
+    b.copy_from(bv);
+    d.fill_bytes(0xFF);
+    f(stream, a, b, d);
+    stream.synchronize();
+    const std::vector<float> result = d.to_floats();
+    for (std::int64_t i = 0; i < m; ++i) {
+      for (std::int64_t j = 0; j < n; ++j) {
+        float total = 0;
+        for (std::int64_t x = 0; x < k; ++x) {
+          total +=
+              av[static_cast<std::size_t>(i * k + x)] * bv[static_cast<std::size_t>(j * k + x)];
+        }
+        ASSERT_EQ(result[static_cast<std::size_t>(i * n + j)], total)
+            << m << "x" << n << "x" << k << " at " << i << ", " << j;
+      }
+    }
+  }
+}
+
+TEST_F(Gpu, RunsOnTheCallersStreamAndInGraphs) {
+  Stream::gpu();  // makes the primary context current
+  const Driver& driver = Driver::get();
+  CUstream stream = nullptr;
+  driver.check(driver.stream_create(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+  const auto k = axpy();
+  Tensor x = Tensor::empty<f32>(Place::device, {256});
+  Tensor y = Tensor::zeros(Place::device, ElementType::f32, {256});
+  x.copy_from(std::vector<float>(256, 1.0f));
+  k(stream, 1, x, y);
+  k(stream, 2, x, y);
+  Stream(stream).synchronize();
+  EXPECT_EQ(y.to_floats(), std::vector<float>(256, 3.0f));
+  driver.stream_destroy(stream);
+}
+
+TEST_F(Gpu, NothingToDoIsNothingDone) {
+  const auto k = axpy();
+  Tensor empty = Tensor::empty<f32>(Place::device, {0});
+  EXPECT_NO_THROW(k(Stream::gpu(), 1, empty, empty));
+}
+
+TEST_F(Gpu, RefusesHostMemory) {
+  const auto k = axpy();
+  std::vector<float> host(64);
+  EXPECT_EQ(
+      error_of(ErrorCode::user,
+               [&] { k(Stream::gpu(), 1, view(host.data(), {64}), view(host.data(), {64})); }),
+      "kernel `axpy`, argument `x`: expected memory that the GPU can reach, got host memory that "
+      "CUDA doesn't know; copy it with Tensor::to(stream) or launch on Stream::cpu()");
+  const Tensor tensor = Tensor::empty<f32>(Place::host, {64});
+  EXPECT_THAT(error_of(ErrorCode::user, [&] { k(Stream::gpu(), 1, tensor, tensor); }),
+              HasSubstr("expected device memory, since the stream is a GPU's, got host memory"));
+}
+
+TEST_F(Gpu, AResolvedLaunchIsCheap) {
+  const Stream stream = Stream::gpu();
+  const auto f = gemm();
+  Tensor a = Tensor::zeros(Place::device, ElementType::e4m3, {64, 128});
+  Tensor d = Tensor::empty<f32>(stream, {64, 64});
+  f(stream, a, a, d);
+  stream.synchronize();
+  using Clock = std::chrono::steady_clock;
+  double best = 1e9;
+  for (int round = 0; round < 50; ++round) {
+    const auto start = Clock::now();
+    for (int i = 0; i < 100; ++i) f(stream, a, a, d);
+    best = std::min(best,
+                    std::chrono::duration<double, std::micro>(Clock::now() - start).count() / 100);
+    stream.synchronize();
+  }
+  RecordProperty("microseconds", std::to_string(best));
+  // The driver's own launch is about 2 microseconds of it.
+  EXPECT_LT(best, 5.0);
+}
+
+TEST_F(Gpu, FailedKernelsAreReported) {
+  const Stream stream = Stream::gpu();
+  EXPECT_NO_THROW(stream.synchronize());
+  EXPECT_THAT(error_of(ErrorCode::device, [] { Stream::gpu(1000); }),
+              HasSubstr("CUDA_ERROR_INVALID_DEVICE"));
+}
+
+}  // namespace
+}  // namespace octile

@@ -1,0 +1,70 @@
+#include "octile/runtime/knobs.hpp"
+
+#include <gtest/gtest.h>
+
+namespace octile {
+namespace {
+
+constexpr axis<"BM"> BM;
+constexpr axis<"BN"> BN;
+
+TEST(Knobs, EachSetsItsField) {
+  const Schedule s = apply_knobs({}, {BM(128),
+                                      BN(160),
+                                      stages(5),
+                                      consumers(2),
+                                      warps(4),
+                                      ping_pong(),
+                                      order_consumers(false),
+                                      accumulators(2),
+                                      unroll(8),
+                                      cluster(2, BN),
+                                      fastest(BM),
+                                      group_width(8),
+                                      persistent(false),
+                                      split_fold(4),
+                                      swap_operands(),
+                                      tma_store(false),
+                                      epilogue_overlap(),
+                                      producer_registers(40),
+                                      consumer_registers(232),
+                                      dependent_launch()});
+  Schedule expected;
+  expected.axes = {{"BM", 128}, {"BN", 160}};
+  expected.stages = 5;
+  expected.consumers = 2;
+  expected.warps = 4;
+  expected.ping_pong = true;
+  expected.order_consumers = 0;
+  expected.accumulators = 2;
+  expected.unroll = 8;
+  expected.cluster = 2;
+  expected.cluster_axis = "BN";
+  expected.fastest_axis = "BM";
+  expected.group_width = 8;
+  expected.persistent = 0;
+  expected.split_fold = 4;
+  expected.swap_operands = 1;
+  expected.tma_store = 0;
+  expected.epilogue_overlap = 1;
+  expected.producer_registers = 40;
+  expected.consumer_registers = 232;
+  expected.dependent_launch = true;
+  EXPECT_EQ(s, expected);
+  EXPECT_EQ(to_string(s), to_string(expected));
+}
+
+TEST(Knobs, LaterOnesWinAndOthersStay) {
+  Schedule base = apply_knobs({}, {BM(64), stages(3)});
+  base = apply_knobs(base, {BM(128), BM(256), unroll(2)});
+  EXPECT_EQ(base.axes.at("BM"), 256);
+  EXPECT_EQ(base.stages, 3);
+  EXPECT_EQ(base.unroll, 2);
+}
+
+TEST(Knobs, TakeAxesAsText) {
+  EXPECT_EQ(apply_knobs({}, {cluster(2, "BN"), fastest(std::string("BM"))}).cluster_axis, "BN");
+}
+
+}  // namespace
+}  // namespace octile
