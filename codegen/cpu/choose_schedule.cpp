@@ -80,10 +80,10 @@ class Chooser {
       if (is_open(i) && (uses_[i].contracted || uses_[i].dot_outer)) bind_wanted(i, kDotTile);
     }
     for (std::size_t i = 0; i < uses_.size(); ++i) {
-      if (is_open(i) && uses_[i].innermost) bind_wanted(i, kRowElements);
+      if (is_open(i) && uses_[i].innermost) bind_wanted(i, std::min(kRowElements, room()));
     }
     for (std::size_t i = 0; i < uses_.size(); ++i) {
-      if (is_open(i)) bind_wanted(i, std::clamp<std::int64_t>(kTileElements / widest(), 1, 64));
+      if (is_open(i)) bind_wanted(i, std::min<std::int64_t>(room(), 64));
     }
     spread();
     for (const std::size_t i : chosen_) schedule_.axes[axis(i).name] = axis(i).extent;
@@ -139,13 +139,13 @@ class Chooser {
     bind(i, uses_[i].size > 0 ? std::min(extent, uses_[i].size) : extent);
   }
 
-  /// Elements of the largest bound axis that isn't a dot's.
-  std::int64_t widest() {
-    std::int64_t most = 1;
+  /// How many times the widest bound axis fits into a tile.
+  std::int64_t room() {
+    std::int64_t widest = 1;
     for (std::size_t i = 0; i < uses_.size(); ++i) {
-      if (!is_open(i)) most = std::max(most, axis(i).extent);
+      if (!is_open(i)) widest = std::max(widest, axis(i).extent);
     }
-    return most;
+    return std::max<std::int64_t>(kTileElements / widest, 1);
   }
 
   std::int64_t programs() {

@@ -30,6 +30,13 @@ double as_number(ElementType type, std::uint64_t bits) {
   return static_cast<double>(static_cast<std::int64_t>(bits));
 }
 
+/// NaN made quiet: the C library's fmin and fmax, unlike the IR's, don't ignore a signalling one.
+std::uint64_t quiet(ElementType type, std::uint64_t bits) {
+  const ElementTypeInfo& format = info(type);
+  if (!format.has_infinity || !std::isnan(as_number(type, bits))) return bits;
+  return bits | std::uint64_t{1} << (format.mantissa_bits - 1);
+}
+
 bool equal(ElementType type, std::uint64_t x, std::uint64_t y, const RunOptions& options) {
   if (x == y) return true;
   if (!is_float(type)) return false;
@@ -97,11 +104,9 @@ void fill(Tensor& tensor, std::mt19937& random, Fill how) {
     std::uint64_t bits = (static_cast<std::uint64_t>(random()) << 32) | random();
     if (tensor.element == ElementType::b1) {
       bits &= 1;
-    } else if (how == Fill::any_bits && tensor.element == ElementType::f32) {
-      // The C library's fmin and fmax, unlike the IR's, don't ignore a signalling NaN: none of
-      // them.
-      if ((bits & 0x7F800000) == 0x7F800000 && (bits & 0x7FFFFF) != 0) bits |= 0x400000;
-    } else if (how != Fill::any_bits) {
+    } else if (how == Fill::any_bits) {
+      bits = quiet(tensor.element, bits);
+    } else {
       const auto integer = static_cast<std::int64_t>(random() % 17) - 8;
       const float value = how == Fill::normal ? normal(random) : static_cast<float>(integer);
       bits = is_float(tensor.element) ? numerics::encode(tensor.element, value)
@@ -128,6 +133,47 @@ ParamId add_tensor(Builder& b, const std::string& name, ElementType element, ir:
 
 Value* blocks(Builder& b, const std::string& dim, AxisId axis) {
   return b.binary(OpKind::ceil_div, b.dim_value(b.dim(dim)), b.axis_extent(axis));
+}
+
+void build_block_scaled_product(Function& function) {
+  Builder b(function);
+  const ir::DimId M = b.dim("M"), N = b.dim("N"), K = b.dim("K");
+  const AxisId BM = b.axis("BM"), BN = b.axis("BN"), BK = b.axis("BK", 128);
+  const auto input = [&](const char* name, ElementType type, ir::Extent rows, ir::Extent columns) {
+    return b.tensor({name, type, true, ir::Access::in, {rows, columns}});
+  };
+  const ParamId a = input("a", ElementType::e4m3, {M, 0, 1}, {K, 0, 1});
+  const ParamId sa = input("sa", ElementType::f32, {M, 0, 1}, {K, 0, 128});
+  const ParamId w = input("b", ElementType::e4m3, {N, 0, 1}, {K, 0, 1});
+  const ParamId sb = input("sb", ElementType::f32, {N, 0, 128}, {K, 0, 128});
+  const ParamId d =
+      b.tensor({"d", ElementType::bf16, true, ir::Access::out, {{M, 0, 1}, {N, 0, 1}}});
+  Value* rows = block_index(b, b.grid_index(0), BM);
+  Value* columns = block_index(b, b.grid_index(1), BN);
+  Value* coarse = b.binary(OpKind::div, columns, b.constant_int(ElementType::i64, 128));
+  const auto sum =
+      b.fold(blocks(b, "K", BK), {b.constant(ElementType::f32, 0)},
+             [&](Value* i, const std::vector<Value*>& carried) -> std::vector<Value*> {
+               Value* depth = block_index(b, i, BK);
+               Value* product = b.dot(b.load(a, {rows, depth}), b.load(w, {columns, depth}), BK);
+               Value* scaled = b.binary(OpKind::mul, product, b.load(sa, {rows, i}));
+               scaled = b.binary(OpKind::mul, scaled, b.load(sb, {coarse, i}));
+               return {b.binary(OpKind::add, carried[0], scaled)};
+             });
+  b.store(d, {rows, columns}, b.cast(ElementType::bf16, sum[0]));
+  b.set_grid({blocks(b, "M", BM), blocks(b, "N", BN)});
+}
+
+std::vector<Tensor> block_scaled_arguments(std::int64_t m, std::int64_t n, std::int64_t k) {
+  const std::int64_t k_blocks = (k + 127) / 128;
+  std::vector<Tensor> args = {
+      tensor(ElementType::e4m3, {m, k}), tensor(ElementType::f32, {m, k_blocks}),
+      tensor(ElementType::e4m3, {n, k}), tensor(ElementType::f32, {(n + 127) / 128, k_blocks}),
+      tensor(ElementType::bf16, {m, n})};
+  std::mt19937 random(1);
+  for (Tensor& arg : args) fill(arg, random, Fill::normal);
+  fill_bytes(args[4], 0xFF);
+  return args;
 }
 
 std::vector<cpu::Arg> cpu_args(std::vector<Tensor>& args) {

@@ -62,6 +62,12 @@ ParamId add_tensor(Builder& b, const std::string& name, ElementType element, ir:
 /// ceil(dim / axis): blocks of the axis.
 Value* blocks(Builder& b, const std::string& dim, AxisId axis);
 
+/// d(M, N) = bf16 of sum over K blocks of dot(a, b) * sa(M, K/128) * sb(N/128, K/128), the axes BM
+/// and BN left to the schedule. Dims in the order M, N, K.
+void build_block_scaled_product(Function& function);
+/// Its arguments, filled.
+std::vector<Tensor> block_scaled_arguments(std::int64_t m, std::int64_t n, std::int64_t k);
+
 struct RunOptions {
   std::map<std::string, std::int64_t> axes;
   bool checked = false;

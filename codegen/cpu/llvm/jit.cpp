@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <llvm/Config/llvm-config.h>
+#include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/ExecutionEngine/Orc/ExecutionUtils.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
@@ -66,8 +67,15 @@ class Jit {
 
  private:
   Jit() : machine_(host_machine()) {
-    lljit_ = check("starting the JIT",
-                   orc::LLJITBuilder().setJITTargetMachineBuilder(machine_).create());
+    orc::LLJITBuilder builder;
+    builder.setJITTargetMachineBuilder(machine_);
+    // The default compiler shares one target machine, which two threads can't use at once.
+    builder.setCompileFunctionCreator(
+        [](orc::JITTargetMachineBuilder machine)
+            -> llvm::Expected<std::unique_ptr<orc::IRCompileLayer::IRCompiler>> {
+          return std::make_unique<orc::ConcurrentIRCompiler>(std::move(machine));
+        });
+    lljit_ = check("starting the JIT", builder.create());
   }
 
   orc::JITTargetMachineBuilder machine_;
