@@ -83,11 +83,11 @@ class ScratchPool {
 
 /// The program compiled for tensors with given contiguous dimensions.
 struct Variant {
-  Variant(Lowered lowered)
+  Variant(Lowered lowered, const std::string& cpu)
       : dots(std::move(lowered.dots)),
         sites(std::move(lowered.sites)),
         scratch(lowered.scratch_bytes),
-        code(compile_module(std::move(lowered))) {}
+        code(compile_module(std::move(lowered), cpu)) {}
 
   std::vector<DotShape> dots;
   std::vector<CheckSite> sites;
@@ -139,7 +139,7 @@ class JitProgram final : public Program {
   const std::string& llvm_ir() const override {
     // Made when asked for: printing costs as much as compiling.
     std::call_once(text_once_, [this] {
-      text_ = optimised_text(lower(*function_, usual_dims(), options_.checked));
+      text_ = optimised_text(lower(*function_, usual_dims(), options_.checked), options_.cpu);
     });
     return text_;
   }
@@ -158,7 +158,7 @@ class JitProgram final : public Program {
     const std::lock_guard lock(mutex_);
     std::unique_ptr<Variant>& found = variants_[dims];
     if (found == nullptr) {
-      found = std::make_unique<Variant>(lower(*function_, dims, options_.checked));
+      found = std::make_unique<Variant>(lower(*function_, dims, options_.checked), options_.cpu);
     }
     return *found;
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,9 +26,13 @@ struct Arg {
 struct Options {
   /// Checked mode: reports (as an exception of `CheckError`) an out-of-bounds access that a load or
   /// store would otherwise mask, a read of unwritten memory, and two programs storing different
-  /// bits to one element, by parameter name and index.
+  /// bits to one element, by parameter name and index. Blocks may go over a tensor's edge, and so
+  /// may loads that say what lies there: docs/cpu.md says exactly what is reported.
   bool checked = false;
   int threads = 0;  ///< 0: one per hardware thread
+  /// Compile for this CPU, by LLVM's name ("x86-64-v3"), instead of for this machine's; it must be
+  /// one whose code this machine runs. Results are the same.
+  std::string cpu;
 };
 
 class CheckError : public std::runtime_error {
@@ -49,10 +54,14 @@ class Program {
 bool available();
 
 /// Compiles `function` (axes bound, simplified). FP8 `dot` follows Hopper's tensor core to the bit
-/// (numerics.hpp). Throws ir::Error when the program can't be lowered.
+/// (numerics.hpp); one with fast_accumulate whose result is added to a carried value, and used for
+/// nothing else, continues the chain from that value. Throws ir::Error when the program can't be
+/// lowered.
 std::unique_ptr<Program> compile(const ir::Function& function, const Options& options);
 
-/// Binds unbound axes to extents that suit the CPU's caches and vector width. Deterministic.
+/// Binds unbound axes to extents that suit the CPU's caches and vector width. An axis that indexes
+/// a tensor without a block number covers that dimension; runs of a grouped reduction divide their
+/// axis. Deterministic.
 Schedule choose_schedule(const ir::Function& function, const Schedule& partial,
                          const std::vector<std::int64_t>& dim_values);
 

@@ -31,6 +31,23 @@ TEST_P(RandomPrograms, EqualTheInterpreter) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomPrograms, testing::Range(0, 10));
 
+#ifdef __x86_64__
+TEST(RandomPrograms, OtherInstructionSetsComputeTheSame) {
+  for (const char* cpu : {"x86-64", "x86-64-v2", "x86-64-v3"}) {
+    if (std::string(cpu) == "x86-64-v3" && !__builtin_cpu_supports("avx2")) continue;
+    for (std::uint32_t seed = 6000; seed < 6030; ++seed) {
+      SCOPED_TRACE(std::string(cpu) + " seed " + std::to_string(first_seed() + seed));
+      RandomProgram program = random_program(first_seed() + seed);
+      RunOptions options;
+      options.axes = program.axes;
+      options.cpu = cpu;
+      expect_same(*program.function, program.args, program.dims, options);
+      if (HasFailure()) return;
+    }
+  }
+}
+#endif
+
 TEST(RandomPrograms, CheckedModeComputesTheSame) {
   int checked = 0;
   for (std::uint32_t seed = 5000; seed < 5040; ++seed) {

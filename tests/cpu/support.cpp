@@ -198,6 +198,7 @@ void expect_same(Function& function, std::vector<Tensor>& args,
   reference::interpret(function, reference_args, dims);
   cpu::Options cpu_options;
   cpu_options.checked = options.checked;
+  cpu_options.cpu = options.cpu;
   run(function, args, dims, cpu_options);
   expect_equal(function, args, expected, options);
 }

@@ -73,6 +73,7 @@ struct RunOptions {
   bool checked = false;
   bool compare_bits = true;  ///< else: within `tolerance`, relative and absolute
   double tolerance = 0;
+  std::string cpu = {};  ///< as in cpu::Options
 };
 
 /// Prepares `function`, runs it on the CPU and by the interpreter from the same tensors, and

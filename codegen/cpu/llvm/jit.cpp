@@ -20,6 +20,8 @@
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include <atomic>
+#include <map>
+#include <mutex>
 
 #include "octile/codegen/cpu/llvm/lowering.hpp"
 
@@ -39,10 +41,14 @@ T check(const std::string& doing, llvm::Expected<T> expected) {
   return std::move(*expected);
 }
 
-orc::JITTargetMachineBuilder host_machine() {
+orc::JITTargetMachineBuilder machine_for(const std::string& cpu) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   auto builder = check("asking for the host CPU", orc::JITTargetMachineBuilder::detectHost());
+  if (!cpu.empty()) {
+    builder = orc::JITTargetMachineBuilder(builder.getTargetTriple());
+    builder.setCPU(cpu);
+  }
 #if LLVM_VERSION_MAJOR >= 18
   builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::Default);
 #else
@@ -53,11 +59,15 @@ orc::JITTargetMachineBuilder host_machine() {
   return builder;
 }
 
-/// One JIT for the process. It is never destroyed: programs may outlive static destruction.
+/// One JIT per CPU it compiles for. Never destroyed: programs may outlive static destruction.
 class Jit {
  public:
-  static Jit& instance() {
-    static Jit* jit = new Jit();
+  static Jit& instance(const std::string& cpu) {
+    static std::mutex mutex;
+    static auto* jits = new std::map<std::string, std::unique_ptr<Jit>>();
+    const std::lock_guard lock(mutex);
+    std::unique_ptr<Jit>& jit = (*jits)[cpu];
+    if (jit == nullptr) jit.reset(new Jit(cpu));
     return *jit;
   }
 
@@ -66,13 +76,13 @@ class Jit {
   std::string next_name() { return fmt::format("octile.{}", counter_.fetch_add(1)); }
 
  private:
-  Jit() : machine_(host_machine()) {
+  explicit Jit(const std::string& cpu) : machine_(machine_for(cpu)) {
     orc::LLJITBuilder builder;
     builder.setJITTargetMachineBuilder(machine_);
     // The default compiler shares one target machine, which two threads can't use at once.
+    using Compiler = std::unique_ptr<orc::IRCompileLayer::IRCompiler>;
     builder.setCompileFunctionCreator(
-        [](orc::JITTargetMachineBuilder machine)
-            -> llvm::Expected<std::unique_ptr<orc::IRCompileLayer::IRCompiler>> {
+        [](orc::JITTargetMachineBuilder machine) -> llvm::Expected<Compiler> {
           return std::make_unique<orc::ConcurrentIRCompiler>(std::move(machine));
         });
     lljit_ = check("starting the JIT", builder.create());
@@ -128,7 +138,7 @@ void verify(const llvm::Module& module) {
 
 class JitCode final : public Code {
  public:
-  explicit JitCode(Lowered lowered) : dylib_(make_dylib()) {
+  JitCode(Jit& jit, Lowered lowered) : jit_(jit), dylib_(make_dylib(jit)) {
     try {
       add(std::move(lowered));
     } catch (...) {
@@ -141,8 +151,7 @@ class JitCode final : public Code {
   ProgramFunction entry() const override { return entry_; }
 
  private:
-  static orc::JITDylib& make_dylib() {
-    Jit& jit = Jit::instance();
+  static orc::JITDylib& make_dylib(Jit& jit) {
     auto made = jit.lljit().createJITDylib(jit.next_name());
     if (!made) fail("making a library", made.takeError());
     orc::JITDylib& dylib = *made;
@@ -154,7 +163,7 @@ class JitCode final : public Code {
   }
 
   void add(Lowered lowered) {
-    orc::LLJIT& lljit = Jit::instance().lljit();
+    orc::LLJIT& lljit = jit_.lljit();
     const std::string name = lowered.entry;
     orc::ThreadSafeModule module(std::move(lowered.module), std::move(lowered.context));
     if (auto error = lljit.addIRModule(dylib_, std::move(module))) {
@@ -164,16 +173,15 @@ class JitCode final : public Code {
     entry_ = address.toPtr<ProgramFunction>();
   }
 
-  void remove() {
-    llvm::consumeError(Jit::instance().lljit().getExecutionSession().removeJITDylib(dylib_));
-  }
+  void remove() { llvm::consumeError(jit_.lljit().getExecutionSession().removeJITDylib(dylib_)); }
 
+  Jit& jit_;
   orc::JITDylib& dylib_;
   ProgramFunction entry_ = nullptr;
 };
 
-void prepare(Lowered& lowered) {
-  orc::JITTargetMachineBuilder builder = Jit::instance().machine();
+void prepare(Lowered& lowered, const Jit& jit) {
+  orc::JITTargetMachineBuilder builder = jit.machine();
   const auto machine = check("making a target machine", builder.createTargetMachine());
   lowered.module->setTargetTriple(machine->getTargetTriple().str());
   verify(*lowered.module);
@@ -182,13 +190,14 @@ void prepare(Lowered& lowered) {
 
 }  // namespace
 
-std::unique_ptr<Code> compile_module(Lowered lowered) {
-  prepare(lowered);
-  return std::make_unique<JitCode>(std::move(lowered));
+std::unique_ptr<Code> compile_module(Lowered lowered, const std::string& cpu) {
+  Jit& jit = Jit::instance(cpu);
+  prepare(lowered, jit);
+  return std::make_unique<JitCode>(jit, std::move(lowered));
 }
 
-std::string optimised_text(Lowered lowered) {
-  prepare(lowered);
+std::string optimised_text(Lowered lowered, const std::string& cpu) {
+  prepare(lowered, Jit::instance(cpu));
   std::string text;
   llvm::raw_string_ostream stream(text);
   lowered.module->print(stream, nullptr);

@@ -17,10 +17,11 @@ class Code {
   virtual ProgramFunction entry() const = 0;
 };
 
-/// Optimises the module for this machine and compiles it; takes the module. Thread-safe.
-std::unique_ptr<Code> compile_module(Lowered lowered);
+/// Optimises the module for `cpu` (LLVM's name; empty: this machine's) and compiles it; takes the
+/// module. Thread-safe.
+std::unique_ptr<Code> compile_module(Lowered lowered, const std::string& cpu);
 
 /// The module as text, after optimisation.
-std::string optimised_text(Lowered lowered);
+std::string optimised_text(Lowered lowered, const std::string& cpu);
 
 }  // namespace octile::cpu
