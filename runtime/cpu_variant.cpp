@@ -37,9 +37,7 @@ cpu::Program& CpuVariant::program() {
   const std::lock_guard lock(mutex_);
   prepare_locked();
   if (program_ == nullptr) {
-    program_ = with_kernel_name(source_, [&] {
-      return cpu::compile(*function_, {.checked = key_.checked, .threads = key_.threads});
-    });
+    program_ = with_kernel_name(source_, [&] { return cpu::compile(*function_, key_.options); });
   }
   return *program_;
 }

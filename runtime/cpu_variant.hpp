@@ -14,9 +14,11 @@ namespace octile::runtime {
 
 struct CpuKey {
   Schedule schedule;  ///< complete
-  bool checked = false;
-  int threads = 0;
-  bool operator==(const CpuKey&) const = default;
+  cpu::Options options;
+  bool operator==(const CpuKey& other) const {
+    return schedule == other.schedule && options.checked == other.options.checked &&
+           options.threads == other.options.threads && options.cpu == other.options.cpu;
+  }
 };
 
 /// Prepared and compiled once, on first use. Thread-safe.

@@ -74,7 +74,7 @@ struct Resolver {
   CpuVariant& cpu_variant(const Schedule& partial, const Binding& binding,
                           const cpu::Options& options) const {
     require_cpu(function);
-    CpuKey key{{}, options.checked, options.threads};
+    CpuKey key{{}, options};
     key.schedule = with_kernel_name(
         function, [&] { return cpu::choose_schedule(function, partial, binding.dim_vector()); });
     const std::lock_guard lock(mutex);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
 #include <limits>
 
 #include "octile/runtime/error.hpp"
@@ -17,6 +18,8 @@ Signature::Signature(const Binding& binding, const Stream& stream) {
   push(reinterpret_cast<std::uintptr_t>(stream.context()));
   push(static_cast<std::uint64_t>(stream.cpu_options().threads) << 1 |
        static_cast<std::uint64_t>(stream.cpu_options().checked));
+  const std::string& cpu = stream.cpu_options().cpu;
+  push(cpu.empty() ? 0 : std::hash<std::string>{}(cpu));
   for (int d = 0; d < binding.dims; ++d) {
     push(static_cast<std::uint64_t>(binding.dim_values[static_cast<std::size_t>(d)]));
   }

@@ -27,8 +27,8 @@ class Signature {
   };
 
  private:
-  // A word for the place, one per problem size, and facts at two bytes per parameter.
-  static constexpr int kMaxWords = 2 + kMaxDimNames + kMaxParams / 4;
+  // Three words for the place, one per problem size, and facts at two bytes per parameter.
+  static constexpr int kMaxWords = 3 + kMaxDimNames + kMaxParams / 4;
 
   std::array<std::uint64_t, kMaxWords> words_;
   int size_ = 0;

@@ -32,7 +32,7 @@ struct Options {
   int threads = 0;  ///< 0: one per hardware thread
   /// Compile for this CPU, by LLVM's name ("x86-64-v3"), instead of for this machine's; it must be
   /// one whose code this machine runs. Results are the same.
-  std::string cpu;
+  std::string cpu = {};
 };
 
 class CheckError : public std::runtime_error {

@@ -86,6 +86,7 @@ TEST(CallSignature, TellsCallsApart) {
   EXPECT_EQ(base, Signature(binding, cpu));
   EXPECT_EQ(Signature::Hash{}(base), Signature::Hash{}(Signature(binding, cpu)));
   EXPECT_FALSE(base == Signature(binding, Stream::cpu({.checked = true})));
+  EXPECT_FALSE(base == Signature(binding, Stream::cpu({.cpu = "x86-64-v3"})));
   Binding other = binding;
   other.dim_values[1] = 10;
   EXPECT_FALSE(base == Signature(other, cpu));
