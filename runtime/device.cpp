@@ -58,7 +58,8 @@ CUdeviceptr make_zeros(const Driver& driver) {
 /// checked, so the device is compared.
 const DeviceContext& record_of(CUcontext handle) {
   static std::mutex mutex;
-  static std::vector<std::unique_ptr<DeviceContext>> records;
+  // Not destroyed at exit: kernels that are global variables may be destroyed later still.
+  static auto& records = *new std::vector<std::unique_ptr<DeviceContext>>();
   thread_local const DeviceContext* last = nullptr;
   if (last != nullptr && last->handle == handle) return *last;
   const Driver& driver = Driver::get();
@@ -96,6 +97,25 @@ const DeviceContext& primary_context(int device) {
   return record_of(context);
 }
 
+bool gpu_reaches(const void* data) {
+  unsigned type = 0;
+  return Driver::get().pointer_attribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
+                                         reinterpret_cast<CUdeviceptr>(data)) == CUDA_SUCCESS;
+}
+
+bool host_reaches(const void* data) {
+  const Driver* driver = Driver::loaded();
+  if (driver == nullptr) return true;  // nothing has made device memory
+  const auto address = reinterpret_cast<CUdeviceptr>(data);
+  unsigned type = 0;
+  unsigned managed = 0;
+  if (driver->pointer_attribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE, address) != CUDA_SUCCESS) {
+    return true;  // unknown to CUDA
+  }
+  driver->pointer_attribute(&managed, CU_POINTER_ATTRIBUTE_IS_MANAGED, address);
+  return type != CU_MEMORYTYPE_DEVICE || managed != 0;
+}
+
 ContextScope::ContextScope(const DeviceContext& context) {
   const Driver& driver = Driver::get();
   CUcontext current = nullptr;
@@ -108,6 +128,15 @@ ContextScope::ContextScope(const DeviceContext& context) {
 ContextScope::~ContextScope() {
   CUcontext ignored = nullptr;
   if (pushed_) Driver::get().context_pop(&ignored);
+}
+
+#else
+
+bool gpu_reaches(const void*) {
+  return false;
+}
+bool host_reaches(const void*) {
+  return true;
 }
 
 #endif

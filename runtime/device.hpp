@@ -9,6 +9,11 @@ namespace octile::runtime {
 /// Throws octile::Error(device) when code is not generated for `info`.
 void require_supported(const DeviceInfo& info);
 
+/// Whether memory is one that CUDA knows: device, pinned or managed.
+bool gpu_reaches(const void* data);
+/// Whether memory is anything but plain device memory.
+bool host_reaches(const void* data);
+
 #ifdef OCTILE_HAS_CUDA
 
 /// One CUDA context. Lives as long as the process, so that pointers to it can be cache keys.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <vector>
 
 #include "octile/runtime/shared_library.hpp"
@@ -49,6 +50,8 @@ void read_version(Driver& driver, const SharedLibrary& library) {
   }
 }
 
+std::atomic<const Driver*> loaded_driver{nullptr};
+
 template <typename Function>
 void load_function(Function& member, const SharedLibrary& library, const char* symbol) {
   member = reinterpret_cast<Function>(library.symbol(symbol));
@@ -84,7 +87,12 @@ Driver load_driver(const std::string& path) {
 const Driver& Driver::get() {
   // A static whose initialiser throws is tried again by the next caller.
   static const Driver driver = load_driver(environment("OCTILE_CUDA_DRIVER_PATH"));
+  loaded_driver.store(&driver, std::memory_order_release);
   return driver;
+}
+
+const Driver* Driver::loaded() {
+  return loaded_driver.load(std::memory_order_acquire);
 }
 
 void Driver::check(CUresult result, const char* what) const {

@@ -65,6 +65,9 @@ struct Driver {
   /// libcuda (a file); it is read when the driver is first asked for.
   static const Driver& get();
 
+  /// The driver if `get` has opened it, else null.
+  static const Driver* loaded();
+
   /// Throws octile::Error(device) with the error's name and `what` when `result` is an error.
   void check(CUresult result, const char* what) const;
 };

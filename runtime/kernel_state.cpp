@@ -82,37 +82,33 @@ struct Resolver {
   }
 };
 
-#ifdef OCTILE_HAS_CUDA
-
 /// Views whose place the caller left open are looked up once per signature, not per launch.
-void check_reachable(const ir::Function& function, std::span<const Argument> arguments) {
-  const Driver& driver = Driver::get();
+void check_reachable(const ir::Function& function, const Stream& stream,
+                     std::span<const Argument> arguments) {
   for (std::size_t p = 0; p < arguments.size(); ++p) {
     const TensorView& view = arguments[p].view;
     if (arguments[p].kind != Argument::Kind::tensor || view.place != Place::any ||
         view.element_count() == 0) {
       continue;
     }
-    unsigned type = 0;
-    if (driver.pointer_attribute(&type, CU_POINTER_ATTRIBUTE_MEMORY_TYPE,
-                                 reinterpret_cast<CUdeviceptr>(view.data)) == CUDA_SUCCESS) {
-      continue;
-    }
+    if (stream.is_gpu() ? gpu_reaches(view.data) : host_reaches(view.data)) continue;
     throw Error(
         ErrorCode::user,
-        fmt::format("kernel `{}`, argument `{}`: expected memory that the GPU can reach, got "
-                    "host memory that CUDA doesn't know; copy it with Tensor::to(stream) or "
-                    "launch on Stream::cpu()",
-                    function.name, function.params[p].name));
+        fmt::format(
+            "kernel `{}`, argument `{}`: {}", function.name, function.params[p].name,
+            stream.is_gpu()
+                ? "expected memory that the GPU can reach, got host memory that CUDA doesn't "
+                  "know; copy it with Tensor::to(stream) or launch on Stream::cpu()"
+                : "expected memory that the CPU can reach, got device memory; copy it with "
+                  "Tensor::to(stream) or launch on Stream::gpu()"));
   }
 }
-
-#endif
 
 Plan make_plan(const Resolver& resolver, const Schedule& partial, const Stream& stream,
                std::span<const Argument> arguments, const Binding& binding) {
   Plan plan;
   const std::vector<std::int64_t> dims = binding.dim_vector();
+  check_reachable(resolver.function, stream, arguments);
   if (!stream.is_gpu()) {
     plan.cpu = &resolver.cpu_variant(partial, binding, stream.cpu_options());
     plan.grid.tiles = grid_tiles(plan.cpu->function(), dims);
@@ -121,12 +117,9 @@ Plan make_plan(const Resolver& resolver, const Schedule& partial, const Stream& 
     return plan;
   }
 #ifdef OCTILE_HAS_CUDA
-  check_reachable(resolver.function, arguments);
   plan.cuda = &resolver.cuda_variant(partial, binding, stream.context()->info.target);
   plan.grid = launch_grid(plan.cuda->function(), plan.cuda->program(), dims);
   if (plan.grid.ctas > 0) plan.kernel = plan.cuda->load(*stream.context());
-#else
-  (void)arguments;
 #endif
   return plan;
 }

@@ -188,6 +188,14 @@ TEST_F(Gpu, RefusesHostMemory) {
               HasSubstr("expected device memory, since the stream is a GPU's, got host memory"));
 }
 
+TEST_F(Gpu, TheCpuRefusesDeviceMemory) {
+  if (!cpu::available()) GTEST_SKIP() << "built without the CPU back end";
+  const Tensor tensor = Tensor::empty<f32>(Place::device, {64});
+  const TensorView open = view<f32>(tensor.data(), {64});
+  EXPECT_THAT(error_of(ErrorCode::user, [&] { axpy()(Stream::cpu(), 1, open, open); }),
+              HasSubstr("expected memory that the CPU can reach, got device memory"));
+}
+
 TEST_F(Gpu, AResolvedLaunchIsCheap) {
   const Stream stream = Stream::gpu();
   const auto f = gemm();

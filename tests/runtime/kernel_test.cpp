@@ -145,6 +145,13 @@ TEST_F(KernelOnCpu, ShowsItsCode) {
   EXPECT_GT(k.schedule_for(stream, 1.0, x, x).axes.at("BN"), 0);
 }
 
+TEST(KernelValue, SaysThatThereIsNoCpuBackEnd) {
+  if (cpu::available()) GTEST_SKIP() << "built with the CPU back end";
+  Tensor x = Tensor::empty<f32>(Place::host, {4});
+  EXPECT_THAT(error_of(ErrorCode::device, [&] { axpy()(Stream::cpu(), 1, x, x); }),
+              HasSubstr("kernel `axpy`: this library was built without the CPU back end"));
+}
+
 TEST(WriteSource, RefusesWhatCantBeWritten) {
   EXPECT_THAT(error_of(ErrorCode::user, [] { write_source("/proc/octile/x.cu", "text"); }),
               testing::StartsWith("write_source: /proc/octile/x.cu can't be written"));

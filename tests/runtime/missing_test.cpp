@@ -1,4 +1,8 @@
 // What is said when the driver or NVRTC is absent, too old or incomplete.
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 #include "octile/runtime/driver.hpp"
 #include "octile/runtime/nvrtc.hpp"
 #include "octile/runtime/stream.hpp"
@@ -48,6 +52,43 @@ TEST(Missing, NvrtcIsTooOld) {
   const std::string message = compile_with(OLD_NVRTC);
   EXPECT_THAT(message, HasSubstr("is version 11.8, expected 12.9 or newer"));
   EXPECT_THAT(message, HasSubstr("OCTILE_NVRTC_PATH"));
+}
+
+TEST(Missing, NvrtcPathOfTheEnvironmentIsTheOnlyOneTried) {
+  setenv("OCTILE_NVRTC_PATH", "/nonexistent", 1);
+  const std::string message = error_of(ErrorCode::device, [] { compile_cuda(tiny()); });
+  EXPECT_EQ(nvrtc_problem(), message);
+  EXPECT_THAT(message, HasSubstr("Tried:\n  /nonexistent: cannot open"));
+  unsetenv("OCTILE_NVRTC_PATH");
+  EXPECT_EQ(nvrtc_problem(), "") << "a failed search is made again";
+}
+
+TEST(Missing, NvrtcIsFoundInWheels) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(testing::TempDir()) / "octile-wheels";
+  fs::remove_all(root);
+  const fs::path cu13 = root / "site/nvidia/cu13/lib";
+  const fs::path cu12 = root / "venv/lib/python3.11/site-packages/nvidia/cuda_nvrtc/lib";
+  for (const fs::path& folder : {cu13, cu12}) fs::create_directories(folder);
+  std::ofstream(cu13 / "libnvrtc.so.13") << "x";
+  std::ofstream(cu12 / "libnvrtc.so.12") << "x";
+  setenv("OCTILE_SITE_PACKAGES", (root / "site").c_str(), 1);
+  setenv("VIRTUAL_ENV", (root / "venv").c_str(), 1);
+  const std::vector<std::string> candidates = nvrtc_candidates();
+  unsetenv("OCTILE_SITE_PACKAGES");
+  unsetenv("VIRTUAL_ENV");
+  EXPECT_EQ(candidates[0], "libnvrtc.so.13") << "the loader's path comes first";
+  EXPECT_THAT(candidates, testing::Contains((cu13 / "libnvrtc.so.13").string()));
+  EXPECT_THAT(candidates, testing::Contains((cu12 / "libnvrtc.so.12").string()));
+  fs::remove_all(root);
+}
+
+TEST(Missing, WithoutADriverTheDefaultIsTheCpu) {
+  setenv("OCTILE_CUDA_DRIVER_PATH", "/nonexistent/libcuda.so.1", 1);
+  EXPECT_THAT(gpu_problem(), HasSubstr("libcuda.so.1 can't be opened"));
+  EXPECT_FALSE(default_stream().is_gpu());
+  EXPECT_TRUE(devices().empty());
+  EXPECT_THAT(error_of(ErrorCode::device, [] { Stream::gpu(); }), HasSubstr("Stream::cpu()"));
 }
 
 TEST(Missing, DriverIsAbsent) {
