@@ -21,14 +21,14 @@ struct Schedule {
   bool ping_pong = false;     ///< consumers own alternate tiles instead of splitting one
   int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
   int accumulators = automatic;  ///< accumulator sets: 2 issues a block before promoting the last
-  int unroll = automatic;     ///< blocks of the pipelined fold per loop iteration
-  int cluster = 1;            ///< CTAs per cluster along `cluster_axis`
-  std::string cluster_axis;   ///< tile axis whose neighbours share a cluster (operand multicast)
-  std::string fastest_axis;   ///< rasterisation: grid axis that varies fastest inside a group
-  int group_width = automatic;///< rasterisation: blocks of the fastest axis per group
-  int persistent = -1;        ///< 1: one CTA per SM loops over tiles; 0: a CTA per tile; -1 auto
-  int split_fold = 1;         ///< CTAs of a cluster that share one fold, summed in CTA order
-  int swap_operands = -1;     ///< 1: the dot's first operand on wgmma's N side; -1 automatic
+  int unroll = automatic;        ///< blocks of the pipelined fold per loop iteration
+  int cluster = 1;               ///< CTAs per cluster along `cluster_axis`
+  std::string cluster_axis;      ///< tile axis whose neighbours share a cluster (operand multicast)
+  std::string fastest_axis;      ///< rasterisation: grid axis that varies fastest inside a group
+  int group_width = automatic;   ///< rasterisation: blocks of the fastest axis per group
+  int persistent = -1;           ///< 1: one CTA per SM loops over tiles; 0: a CTA per tile; -1 auto
+  int split_fold = 1;            ///< CTAs of a cluster that share one fold, summed in CTA order
+  int swap_operands = -1;        ///< 1: the dot's first operand on wgmma's N side; -1 automatic
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
   int epilogue_overlap = -1;  ///< 1: a TMA store drains under the next tile; -1 automatic
   int producer_registers = automatic;
