@@ -97,17 +97,23 @@ class Kernel {
   /// The complete schedule that a call with these arguments uses.
   template <class... Args>
   Schedule schedule_for(const Stream& stream, const Args&... args) const {
-    static_assert(checked<Args...>());
-    const std::array<runtime::Argument, sizeof...(Args)> list{argument(args)...};
-    return state_->schedule(*dispatch_, stream, list);
+    if constexpr (checked<Args...>()) {
+      const std::array<runtime::Argument, sizeof...(Args)> list{argument(args)...};
+      return state_->schedule(*dispatch_, stream, list);
+    } else {
+      return {};  // refused above, in one message
+    }
   }
 
   /// The code that a call with these arguments runs: CUDA C++, or LLVM IR on the CPU.
   template <class... Args>
   std::string source(const Stream& stream, const Args&... args) const {
-    static_assert(checked<Args...>());
-    const std::array<runtime::Argument, sizeof...(Args)> list{argument(args)...};
-    return state_->source(*dispatch_, stream, list);
+    if constexpr (checked<Args...>()) {
+      const std::array<runtime::Argument, sizeof...(Args)> list{argument(args)...};
+      return state_->source(*dispatch_, stream, list);
+    } else {
+      return {};  // refused above, in one message
+    }
   }
 
   /// CUDA C++ for row-major tensors of these problem sizes: emit({{"M", 128}, ...}). Needs no GPU.
