@@ -1,12 +1,11 @@
-// Names: problem sizes (`dim`), tile axes (`axis`), integer constants (`128_c`), and type-level
-// sets of axes.
+// Names: problem sizes (`dim`), tile axes (`axis`), integer constants (`128_c`), and sets of axes
+// as types.
 #pragma once
 
 #include <boost/hana/contains.hpp>
 #include <boost/hana/difference.hpp>
 #include <boost/hana/equal.hpp>
 #include <boost/hana/intersection.hpp>
-#include <boost/hana/length.hpp>
 #include <boost/hana/set.hpp>
 #include <boost/hana/type.hpp>
 #include <boost/hana/union.hpp>
@@ -16,9 +15,10 @@
 #include <string>
 #include <string_view>
 
-namespace octile {
+#include "octile/dsl/core.hpp"
+#include "octile/dsl/element.hpp"
 
-namespace hana = boost::hana;
+namespace octile {
 
 /// A string literal as a template argument.
 template <std::size_t N>
@@ -33,22 +33,35 @@ struct fixed_string {
   bool operator==(const fixed_string&) const = default;
 };
 
-/// A tile axis fixed to an extent by the schedule; what `BM(128)` gives.
+/// A tile axis bound to an extent, for a schedule; what `BM(128)` gives.
 struct axis_binding {
   std::string name;
   std::int64_t extent = 0;
 };
 
-template <class T, class Axes>
-struct expr;
-template <class... A>
-struct axes;
-
 namespace detail {
 
 struct axis_base {};
-struct dim_base {};
 struct constant_base {};
+
+/// A set of axes, as a type. Order doesn't matter.
+template <class... A>
+struct axes {
+  static constexpr std::size_t size = sizeof...(A);
+};
+
+/// What plays the part of a tile in an expression. Gives `element`, `axis_set` and, unless it is an
+/// expression or a dim, `load()`.
+struct tile_base {
+  /// Refuses C++'s own conditions: a tile has many truths, and none while it is traced.
+  template <class Fires = void>
+  explicit operator bool() const {
+    static_assert(never<Fires>,
+                  "octile: a tile can't be the condition of if, ?: or while: write "
+                  "select(condition, x, y), or store(place, value, when(condition))");
+    return false;
+  }
+};
 
 constexpr int digits(std::int64_t n) {
   return n < 10 ? 1 : 1 + digits(n / 10);
@@ -64,17 +77,28 @@ constexpr auto literal_name() {
   return text;
 }
 
+// The builders of indices, defined in expression.hpp.
+template <class A, class I>
+auto block_of(const I& i);
+template <class A, class I>
+auto span_of(const I& start);
+
 }  // namespace detail
 
-/// A problem size, bound at launch by the tensors that mention it: `constexpr dim<"M"> M;`.
+/// A problem size, bound at launch by the tensors that mention it: `constexpr dim<"M"> M;`. In an
+/// expression it is an i64 scalar.
 template <fixed_string Name>
-struct dim : detail::dim_base {
+struct dim : detail::tile_base {
   static constexpr std::string_view name = Name.view();
+  using element = i64;
+  using axis_set = detail::axes<>;
 };
 
-/// A tile axis. Its extent is bound by the schedule, or fixed here: `axis<"BK", 128>`.
+/// A tile axis. Its extent is bound by the schedule, or fixed here: `axis<"BK", 128>`. In an
+/// expression it is its extent, an i64 scalar.
 template <fixed_string Name, std::int64_t Extent = 0>
 struct axis : detail::axis_base {
+  static_assert(Extent >= 0, "octile: an axis has an extent of 1 or more");
   static constexpr std::string_view name = Name.view();
   static constexpr std::int64_t extent = Extent;
 
@@ -82,10 +106,14 @@ struct axis : detail::axis_base {
   axis_binding operator()(std::int64_t value) const { return {std::string(name), value}; }
   /// Indices of the i-th block of the axis: i * extent + 0, 1, ..., extent - 1.
   template <class I>
-  auto operator[](I i) const;
-  /// Indices from `offset` on: offset + 0, 1, ..., extent - 1.
+  auto operator[](const I& i) const {
+    return detail::block_of<axis>(i);
+  }
+  /// Indices from `start` on: start + 0, 1, ..., extent - 1.
   template <class I>
-  auto at(I offset) const;
+  auto at(const I& start) const {
+    return detail::span_of<axis>(start);
+  }
 };
 
 /// An integer known at compile time: `128_c`. Used as an axis it is one of that extent.
@@ -94,12 +122,14 @@ struct constant : detail::constant_base {
   static constexpr std::int64_t value = N;
   using axis_type = axis<detail::literal_name<N>(), N>;
   template <class I>
-  auto operator[](I i) const {
-    return axis_type{}[i];
+  auto operator[](const I& i) const {
+    static_assert(N > 0, "octile: an axis has an extent of 1 or more");
+    return detail::block_of<axis_type>(i);
   }
   template <class I>
-  auto at(I offset) const {
-    return axis_type{}.at(offset);
+  auto at(const I& start) const {
+    static_assert(N > 0, "octile: an axis has an extent of 1 or more");
+    return detail::span_of<axis_type>(start);
   }
 };
 
@@ -107,8 +137,10 @@ namespace detail {
 
 template <char... Digits>
 constexpr std::int64_t parse_digits() {
+  static_assert(((Digits == '\'' || (Digits >= '0' && Digits <= '9')) && ...),
+                "octile: an integer constant is decimal: 128_c");
   std::int64_t n = 0;
-  ((n = n * 10 + (Digits - '0')), ...);
+  ((n = Digits == '\'' ? n : n * 10 + (Digits - '0')), ...);
   return n;
 }
 
@@ -123,15 +155,30 @@ constexpr constant<detail::parse_digits<Digits...>()> operator""_c() {
 
 }  // namespace literals
 
-template <class T>
-concept dim_name = std::is_base_of_v<detail::dim_base, T>;
-template <class T>
-concept integer_constant = std::is_base_of_v<detail::constant_base, T>;
-/// What can stand for an axis: an `axis`, or an integer constant of its extent.
-template <class T>
-concept axis_like = std::is_base_of_v<detail::axis_base, T> || integer_constant<T>;
+/// Groups of `Run` neighbours along an axis, as an argument of a reduction.
+template <class A, std::int64_t Run>
+struct group_of {};
 
 namespace detail {
+
+template <class T>
+inline constexpr bool is_dim = false;
+template <fixed_string Name>
+inline constexpr bool is_dim<dim<Name>> = true;
+
+template <class T>
+concept integer_constant = std::is_base_of_v<constant_base, T>;
+/// What can stand for an axis: an `axis`, or an integer constant of its extent.
+template <class T>
+concept axis_like = std::is_base_of_v<axis_base, T> || integer_constant<T>;
+
+template <class G>
+inline constexpr bool is_group = false;
+template <class A, std::int64_t Run>
+inline constexpr bool is_group<group_of<A, Run>> = true;
+/// What a reduction goes over: an axis, or groups of one.
+template <class G>
+concept reducible = axis_like<G> || is_group<G>;
 
 template <class A>
 struct axis_of {
@@ -141,19 +188,37 @@ template <std::int64_t N>
 struct axis_of<constant<N>> {
   using type = typename constant<N>::axis_type;
 };
-template <axis_like A>
+template <class A>
 using axis_of_t = typename axis_of<A>::type;
 
-}  // namespace detail
+/// The number that an integer constant or an axis of fixed extent stands for; 0: none.
+template <class T>
+inline constexpr std::int64_t fixed_extent_v = 0;
+template <std::int64_t N>
+inline constexpr std::int64_t fixed_extent_v<constant<N>> = N;
+template <fixed_string Name, std::int64_t Extent>
+inline constexpr std::int64_t fixed_extent_v<axis<Name, Extent>> = Extent;
 
-/// A set of axes, as a type. Order doesn't matter.
+template <class A>
+inline constexpr axis_key key_of{A::name, A::extent};
+
+/// The keys of a set of axes, for the erased core.
+template <class Axes>
+struct keys_of;
 template <class... A>
-struct axes {
-  static constexpr auto set = hana::make_set(hana::type_c<A>...);
+struct keys_of<axes<A...>> {
   static constexpr std::size_t size = sizeof...(A);
+  static constexpr axis_key data[sizeof...(A) + 1] = {key_of<A>..., {}};
 };
 
-namespace detail {
+// Sets are Hana's; the commonest cases, equal and empty sets, need none of its machinery.
+
+template <class... A>
+constexpr auto hana_set(axes<A...>) {
+  return boost::hana::make_set(boost::hana::type_c<A>...);
+}
+template <class Axes>
+using hana_set_t = decltype(hana_set(Axes{}));
 
 struct pack_axes {
   template <class... T>
@@ -161,13 +226,12 @@ struct pack_axes {
     return axes<typename T::type...>{};
   }
 };
-
 template <class Set>
-using axes_from = decltype(hana::unpack(std::declval<Set>(), pack_axes{}));
+using axes_from = decltype(boost::hana::unpack(std::declval<Set>(), pack_axes{}));
 
 template <class X, class Y>
 struct union_of {
-  using type = axes_from<decltype(hana::union_(X::set, Y::set))>;
+  using type = axes_from<decltype(boost::hana::union_(hana_set_t<X>{}, hana_set_t<Y>{}))>;
 };
 template <class X>
 struct union_of<X, X> {
@@ -187,14 +251,39 @@ struct union_of<axes<>, axes<>> {
 };
 template <class X, class Y>
 using union_t = typename union_of<X, Y>::type;
+
+template <class... Axes>
+struct union_all {
+  using type = axes<>;
+};
+template <class First, class... Rest>
+struct union_all<First, Rest...> {
+  using type = union_t<First, typename union_all<Rest...>::type>;
+};
+
 template <class X, class Y>
-using intersection_t = axes_from<decltype(hana::intersection(X::set, Y::set))>;
+using intersection_t =
+    axes_from<decltype(boost::hana::intersection(hana_set_t<X>{}, hana_set_t<Y>{}))>;
+
 template <class X, class Y>
-using difference_t = axes_from<decltype(hana::difference(X::set, Y::set))>;
+struct difference_of {
+  using type = axes_from<decltype(boost::hana::difference(hana_set_t<X>{}, hana_set_t<Y>{}))>;
+};
+template <class X>
+struct difference_of<X, X> {
+  using type = axes<>;
+};
+template <class X, class Y>
+using difference_t = typename difference_of<X, Y>::type;
+
 template <class X, class Y>
 inline constexpr bool is_subset_v = difference_t<X, Y>::size == 0;
-template <class X, class A>
-inline constexpr bool has_axis_v = decltype(hana::contains(X::set, hana::type_c<A>))::value;
+template <class Y>
+inline constexpr bool is_subset_v<axes<>, Y> = true;
+
+template <class Axes, class A>
+inline constexpr bool has_axis_v =
+    decltype(boost::hana::contains(hana_set_t<Axes>{}, boost::hana::type_c<A>))::value;
 
 }  // namespace detail
 }  // namespace octile

@@ -1,385 +1,274 @@
-// Expressions: typed handles of IR values, and everything that combines them element by element.
+// Expressions: typed handles of IR values, and the operands that stand for them.
 //
-// An `expr<T, Axes>` is a tile of element type T over a set of axes. It holds one IR value; the
-// operation was appended when the expression was made. Mistakes are one-line compile errors that
-// start with "octile:"; the result of a mistake is `expr<invalid>`, which all later checks accept.
+// An `expr<T, A...>` is a tile of element type T over the axes A; a scalar has none. It holds one
+// IR value: the operation was appended when the expression was made. Mistakes are compile errors of
+// one line that starts with "octile:".
 #pragma once
 
-#include <concepts>
-#include <cstdint>
-#include <type_traits>
+#include <functional>
 
-#include "octile/dsl/element.hpp"
-#include "octile/dsl/trace.hpp"
+#include "octile/dsl/axis.hpp"
 
 namespace octile {
 
-/// A tile with named axes (a scalar when there are none), or rather its value in the trace.
-template <class T, class Axes = axes<>>
-struct expr {
+/// A tile with named axes (a scalar when there are none): its value in the kernel being traced.
+template <class T, class... A>
+struct expr : detail::tile_base {
   using element = T;
-  using axes_type = Axes;
-  ir::Value* value = nullptr;
+  using axis_set = detail::axes<A...>;
+  detail::handle value = nullptr;
+
+  expr() = default;
+  explicit expr(detail::handle v) : value(v) {}
+
+  template <class... I>
+  auto operator()(const I&...) const {
+    static_assert(detail::never<expr, I...>,
+                  "octile: a scalar or a tile can't be indexed: only tensor parameters are called "
+                  "with indices; declare it in<T>(name, extents...)");
+    return expr<detail::invalid>{};
+  }
 };
 
 namespace detail {
 
+template <class T, class Axes>
+struct expr_over;
+template <class T, class... A>
+struct expr_over<T, axes<A...>> {
+  using type = expr<T, A...>;
+};
+/// expr<T, A...> for a set of axes.
+template <class T, class Axes>
+using expr_over_t = typename expr_over<T, Axes>::type;
+
 template <class X>
-struct is_expr : std::false_type {};
-template <class T, class A>
-struct is_expr<expr<T, A>> : std::true_type {};
+inline constexpr bool is_expr = false;
+template <class T, class... A>
+inline constexpr bool is_expr<expr<T, A...>> = true;
 
-struct place_base {};
-struct ratio_base {};
-
-template <class T>
-inline constexpr bool always_false = false;
-
-/// What plays the part of a tile in an expression.
 template <class X>
-concept tile_like = is_expr<X>::value || std::is_base_of_v<place_base, X> || dim_name<X> ||
-    std::is_base_of_v<ratio_base, X>;
+concept tile_like = std::is_base_of_v<tile_base, X>;
 /// A C++ number, or `128_c`: takes the element type of what it is combined with.
 template <class X>
 concept literal = std::is_arithmetic_v<X> || integer_constant<X>;
 template <class X>
-concept operand = tile_like<X> || literal<X>;
+concept operand = tile_like<X> || literal<X> || axis_like<X>;
+
+// Handles of tiles, which would dangle: refused with a message wherever an operand is taken.
+template <class X>
+inline constexpr bool refers_to_tile = false;
+template <tile_like X>
+inline constexpr bool refers_to_tile<X*> = true;
+template <tile_like X>
+inline constexpr bool refers_to_tile<const X*> = true;
+template <tile_like X>
+inline constexpr bool refers_to_tile<std::reference_wrapper<X>> = true;
+template <tile_like X>
+inline constexpr bool refers_to_tile<std::reference_wrapper<const X>> = true;
+
+/// What makes a call ours: a tile, or something that refers to one.
+template <class X>
+concept mentions_tile = tile_like<X> || refers_to_tile<X>;
 
 template <class X>
-inline constexpr bool is_invalid_v = false;
-template <class A>
-inline constexpr bool is_invalid_v<expr<invalid, A>> = true;
-
-// C++ type of a literal to element type, where nothing else fixes it.
-template <class X>
-struct literal_element {
-  using type = std::conditional_t<
-      std::is_same_v<X, bool>, b1,
-      std::conditional_t<std::is_floating_point_v<X>, f32,
-                         std::conditional_t<sizeof(X) == 8 || integer_constant<X>, i64, i32>>>;
-};
-
-template <class T, literal X>
-expr<T> literal_expr(X x) {
-  if constexpr (integer_constant<X>) {
-    return {builder().constant(T::type, static_cast<double>(X::value))};
-  } else if constexpr (is_arithmetic(T::type) && T::type != ElementType::f32) {
-    return {builder().constant_int(T::type, static_cast<std::int64_t>(x))};
-  } else {
-    return {builder().constant(T::type, static_cast<double>(x))};
-  }
+expr<invalid> refuse_operand() {
+  static_assert(!refers_to_tile<X>,
+                "octile: tiles are held by value: pass the tile itself, not a pointer or std::ref "
+                "to it");
+  static_assert(operand<X> || refers_to_tile<X>,
+                "octile: an operand is a tile, a scalar or a number; this is none of them");
+  return {};
 }
 
-/// The expression that an operand stands for; a place is loaded.
-template <operand X>
-auto to_expr(const X& x) {
-  if constexpr (is_expr<X>::value) {
+/// The expression that a tile stands for; a tensor's place is loaded.
+template <tile_like X>
+expr_over_t<typename X::element, typename X::axis_set> to_expr(const X& x) {
+  if constexpr (is_expr<X>) {
     return x;
-  } else if constexpr (dim_name<X>) {
-    return expr<i64>{builder().dim_value(builder().dim(std::string(X::name)))};
-  } else if constexpr (literal<X>) {
-    return literal_expr<typename literal_element<X>::type>(x);
+  } else if constexpr (is_dim<X>) {
+    return expr<i64>(core::dim_value(X::name));
   } else {
     return x.load();
   }
 }
-
-template <class X>
-using expr_of = decltype(to_expr(std::declval<const X&>()));
-
-/// An integer scalar or tile as an i64 index.
-template <class X>
-auto to_index(const X& x) {
-  if constexpr (literal<X>) {
-    static_assert(
-        !std::is_floating_point_v<X>,
-        "octile: an index must be an integer; got a floating-point number: cast<i64>(x) first");
-    return literal_expr<i64>(x);
-  } else if constexpr (!operand<X>) {
-    static_assert(
-        always_false<X>,
-        "octile: an index must be an integer: a block BM[i], a scalar, an i64 tile or a constant; "
-        "got something that is no expression (pointers and references can't be captured)");
-    return expr<invalid>{};
+template <axis_like X>
+expr<i64> to_expr(const X&) {
+  if constexpr (integer_constant<X>) {
+    return expr<i64>(core::integer(ElementType::i64, X::value));
   } else {
-    auto e = to_expr(x);
-    using E = typename decltype(e)::element;
-    if constexpr (std::is_same_v<E, i64> || std::is_same_v<E, invalid>) {
-      return e;
-    } else if constexpr (std::is_same_v<E, i32>) {
-      return expr<i64, typename decltype(e)::axes_type>{builder().cast(ElementType::i64, e.value)};
-    } else {
-      static_assert(always_false<X>,
-                    "octile: an index must be an integer; got a tile of another element type: "
-                    "cast<i64>(x) first");
-      return expr<invalid>{};
-    }
+    return expr<i64>(core::axis_extent(key_of<X>));
   }
 }
 
-// Operands of a binary operation, literals converted to the other side's element type.
-template <class T, operand X>
-auto operand_as(const X& x) {
-  if constexpr (literal<X>) {
-    return literal_expr<T>(x);
+/// Element type of a literal where nothing else fixes it: that of its C++ type.
+template <class X>
+using literal_element = std::conditional_t<
+    integer_constant<X>, i64,
+    std::conditional_t<
+        std::is_same_v<X, bool>, b1,
+        std::conditional_t<std::is_floating_point_v<X>, f32,
+                           std::conditional_t<sizeof(X) == sizeof(std::int64_t), i64, i32>>>>;
+
+/// A literal as a scalar of element T.
+template <class T, literal X>
+auto literal_expr(const X& x) {
+  if constexpr (std::is_same_v<T, invalid>) {
+    return expr<invalid>{};
+  } else if constexpr (std::is_floating_point_v<X> && (is_integer_v<T> || std::is_same_v<T, u8>)) {
+    static_assert(never<X>,
+                  "octile: a number with a fraction can't join an integer tile: write an integer, "
+                  "or cast<f32>(x) the tile first");
+    return expr<invalid>{};
+  } else if constexpr (integer_constant<X>) {
+    return expr<T>(core::integer(T::type, X::value));
+  } else if constexpr (std::is_floating_point_v<X>) {
+    return expr<T>(core::number(T::type, static_cast<double>(x)));
+  } else {
+    return expr<T>(core::integer(T::type, static_cast<std::int64_t>(x)));
+  }
+}
+
+/// Any operand as an expression; literals take the element type T (void: their own).
+template <class T, class X>
+auto as(const X& x) {
+  if constexpr (!operand<X>) {
+    return refuse_operand<X>();
+  } else if constexpr (literal<X>) {
+    return literal_expr<std::conditional_t<std::is_void_v<T>, literal_element<X>, T>>(x);
   } else {
     return to_expr(x);
   }
 }
 
-template <operand X, operand Y>
-struct common_element {
-  using type = typename expr_of<std::conditional_t<literal<X>, Y, X>>::element;
-};
+template <class E>
+inline constexpr bool is_invalid = std::is_same_v<typename E::element, invalid>;
 
-template <class T>
-inline constexpr bool arithmetic_element = is_arithmetic(T::type);
-
-template <ir::OpKind Kind, class R, operand X, operand Y>
-auto binary(const X& x, const Y& y) {
-  using T = typename common_element<X, Y>::type;
-  auto a = operand_as<T>(x);
-  auto b = operand_as<T>(y);
-  using A = typename decltype(a)::element;
-  using B = typename decltype(b)::element;
-  using Axes = union_t<typename decltype(a)::axes_type, typename decltype(b)::axes_type>;
-  constexpr bool comparison = std::is_same_v<R, b1>;
-  constexpr bool logical = Kind == ir::OpKind::logical_and || Kind == ir::OpKind::logical_or;
-  if constexpr (std::is_same_v<A, invalid> || std::is_same_v<B, invalid>) {
-    return expr<invalid, Axes>{};
-  } else if constexpr (!std::is_same_v<A, B>) {
-    static_assert(always_false<A>,
-                  "octile: operands have different element types: cast<T>(x) one of them");
-    return expr<invalid, Axes>{};
-  } else if constexpr (logical && !std::is_same_v<A, b1>) {
-    static_assert(always_false<A>,
-                  "octile: && and || take b1 tiles: compare first, for instance x != 0");
-    return expr<invalid, Axes>{};
-  } else if constexpr (!logical && !comparison && !arithmetic_element<A>) {
-    static_assert(always_false<A>,
-                  "octile: arithmetic is defined on f32, i32 and i64: cast<f32>(x) first");
-    return expr<invalid, Axes>{};
-  } else if constexpr (comparison && !logical && !arithmetic_element<A> && !std::is_same_v<A, u8>) {
-    static_assert(always_false<A>,
-                  "octile: comparisons are defined on f32, i32, i64 and u8: cast<f32>(x) first");
-    return expr<invalid, Axes>{};
+/// An integer scalar or tile as i64.
+template <class X>
+auto to_index(const X& x) {
+  if constexpr (std::is_floating_point_v<X>) {
+    static_assert(never<X>, "octile: an index is an integer, not a floating-point number");
+    return expr<invalid>{};
   } else {
-    using Element = std::conditional_t<std::is_void_v<R>, A, R>;
-    return expr<Element, Axes>{builder().binary(Kind, a.value, b.value)};
+    auto e = as<i64>(x);
+    using E = decltype(e);
+    if constexpr (std::is_same_v<typename E::element, i64> || is_invalid<E>) {
+      return e;
+    } else if constexpr (std::is_same_v<typename E::element, i32>) {
+      return expr_over_t<i64, typename E::axis_set>(core::cast(ElementType::i64, e.value));
+    } else {
+      static_assert(never<X>,
+                    "octile: an index is an integer: a block BM[i], an i32 or i64 scalar or tile, "
+                    "or a constant; cast<i64>(x) other element types first");
+      return expr<invalid>{};
+    }
   }
 }
 
-template <ir::OpKind Kind, bool FloatOnly, operand X>
-auto unary(const X& x) {
-  auto a = to_expr(x);
-  using A = typename decltype(a)::element;
-  using Axes = typename decltype(a)::axes_type;
-  if constexpr (std::is_same_v<A, invalid>) {
-    return a;
-  } else if constexpr (FloatOnly && !std::is_same_v<A, f32>) {
-    static_assert(always_false<A>, "octile: this function is defined on f32: cast<f32>(x) first");
-    return expr<invalid, Axes>{};
-  } else if constexpr (!arithmetic_element<A>) {
-    static_assert(always_false<A>,
-                  "octile: arithmetic is defined on f32, i32 and i64: cast<f32>(x) first");
-    return expr<invalid, Axes>{};
+/// Extent of a grid or a fold.
+template <class X>
+expr<i64> to_extent(const X& x) {
+  auto e = to_index(x);
+  using E = decltype(e);
+  if constexpr (is_invalid<E>) {
+    return {};
+  } else if constexpr (E::axis_set::size != 0) {
+    static_assert(never<X>,
+                  "octile: the extent of a grid or a loop is a scalar: M / BM, 8_c, or an i64 "
+                  "expression without axes");
+    return {};
   } else {
-    return expr<A, Axes>{builder().unary(Kind, a.value)};
+    return e;
   }
 }
 
 }  // namespace detail
 
-// A problem size divided by an axis or a constant: a count of blocks, rounded up. Usable as a
-// tensor's extent (constants only), as the extent of a grid or fold, or as an i64 scalar.
+/// The i64 indices of one block of an axis, what `BM[i]` gives.
+template <class A, class Axes>
+struct block : detail::tile_base {
+  using element = i64;
+  using axis_set = Axes;
+  detail::handle value = nullptr;
+
+  detail::expr_over_t<i64, Axes> load() const { return detail::expr_over_t<i64, Axes>(value); }
+};
+
+namespace detail {
+
+/// An axis named twice in one place: `BM[i]` where i already runs along BM.
+template <class A, class E>
+constexpr bool check_new_axis() {
+  constexpr bool fresh = !has_axis_v<typename E::axis_set, A>;
+  static_assert(fresh, "octile: the start of a block already runs along the block's own axis");
+  return fresh;
+}
+
+template <class A, class I>
+auto block_of(const I& i) {
+  auto number = to_index(i);
+  using E = decltype(number);
+  if constexpr (is_invalid<E>) {
+    return expr<invalid>{};
+  } else if constexpr (!check_new_axis<A, E>()) {
+    return expr<invalid>{};
+  } else {
+    return block<A, union_t<typename E::axis_set, axes<A>>>{{},
+                                                            core::block(key_of<A>, number.value)};
+  }
+}
+
+template <class A, class I>
+auto span_of(const I& start) {
+  auto first = to_index(start);
+  using E = decltype(first);
+  if constexpr (is_invalid<E>) {
+    return expr<invalid>{};
+  } else if constexpr (!check_new_axis<A, E>()) {
+    return expr<invalid>{};
+  } else {
+    return block<A, union_t<typename E::axis_set, axes<A>>>{
+        {}, core::span_from(key_of<A>, first.value)};
+  }
+}
+
+}  // namespace detail
+
+/// A problem size divided by an axis or a constant: a count of blocks, rounded up. An extent of a
+/// tensor (constants only), a grid or a loop; in an expression an i64 scalar.
 template <class Dim, class Divisor>
-struct ratio : detail::ratio_base {
-  auto load() const {
-    auto& b = detail::builder();
-    ir::Value* size = b.dim_value(b.dim(std::string(Dim::name)));
-    if constexpr (integer_constant<Divisor>) {
-      return expr<i64>{
-          b.binary(ir::OpKind::ceil_div, size, b.constant_int(ElementType::i64, Divisor::value))};
-    } else {
-      return expr<i64>{
-          b.binary(ir::OpKind::ceil_div, size, b.axis_extent(detail::axis_id<Divisor>()))};
-    }
+struct ratio : detail::tile_base {
+  using element = i64;
+  using axis_set = detail::axes<>;
+
+  expr<i64> load() const {
+    return expr<i64>(detail::core::binary(ir::OpKind::ceil_div, detail::core::dim_value(Dim::name),
+                                          detail::to_expr(Divisor{}).value));
   }
 };
 
-/// Blocks of axis `A` (or of a constant) that cover the size `D`: ceil(D / A).
-template <dim_name D, axis_like A>
-constexpr ratio<D, A> operator/(D, A) {
+/// ceil(M / BM): how many blocks cover the problem size.
+template <fixed_string Name, detail::axis_like Divisor>
+constexpr ratio<dim<Name>, Divisor> operator/(dim<Name>, Divisor) {
+  static_assert(!detail::integer_constant<Divisor> || detail::fixed_extent_v<Divisor> > 0,
+                "octile: a problem size is divided by 1 or more");
+  return {};
+}
+template <fixed_string Name, class Divisor>
+requires std::is_arithmetic_v<Divisor> ratio<dim<Name>, constant<1>>
+operator/(dim<Name>, Divisor) {
+  static_assert(detail::never<Divisor>,
+                "octile: a problem size is divided by an axis or a constant, rounding up: write "
+                "K / 128_c");
   return {};
 }
 
-template <fixed_string Name, std::int64_t Extent>
-template <class I>
-auto axis<Name, Extent>::at(I offset) const {
-  auto& b = detail::builder();
-  auto o = detail::to_index(offset);
-  ir::AxisId id = detail::axis_id<axis>();
-  using Axes = detail::union_t<typename decltype(o)::axes_type, axes<axis>>;
-  if constexpr (detail::is_invalid_v<decltype(o)>) {
-    return expr<invalid, Axes>{};
-  } else {
-    return expr<i64, Axes>{b.binary(ir::OpKind::add, o.value, b.iota(id))};
-  }
-}
-
-template <fixed_string Name, std::int64_t Extent>
-template <class I>
-auto axis<Name, Extent>::operator[](I i) const {
-  auto& b = detail::builder();
-  auto block = detail::to_index(i);
-  if constexpr (detail::is_invalid_v<decltype(block)>) {
-    return expr<invalid, axes<axis>>{};
-  } else {
-    ir::AxisId id = detail::axis_id<axis>();
-    return at(expr<i64, typename decltype(block)::axes_type>{
-        b.binary(ir::OpKind::mul, block.value, b.axis_extent(id))});
-  }
-}
-
-#define OCTILE_BINARY(op, kind, result)                                                         \
-  template <detail::operand X, detail::operand Y>                                               \
-  requires((detail::tile_like<X> || detail::tile_like<Y>)&&!(dim_name<X> && axis_like<Y>)) auto \
-  operator op(const X& x, const Y& y) {                                                         \
-    return detail::binary<ir::OpKind::kind, result>(x, y);                                      \
-  }
-OCTILE_BINARY(+, add, void)
-OCTILE_BINARY(-, sub, void)
-OCTILE_BINARY(*, mul, void)
-OCTILE_BINARY(/, div, void)
-OCTILE_BINARY(%, rem, void)
-OCTILE_BINARY(==, cmp_eq, b1)
-OCTILE_BINARY(!=, cmp_ne, b1)
-OCTILE_BINARY(<, cmp_lt, b1)
-OCTILE_BINARY(<=, cmp_le, b1)
-OCTILE_BINARY(>, cmp_gt, b1)
-OCTILE_BINARY(>=, cmp_ge, b1)
-OCTILE_BINARY(&&, logical_and, b1)
-OCTILE_BINARY(||, logical_or, b1)
-#undef OCTILE_BINARY
-
-#define OCTILE_UNARY(name, kind, float_only)               \
-  template <detail::tile_like X>                           \
-  auto name(const X& x) {                                  \
-    return detail::unary<ir::OpKind::kind, float_only>(x); \
-  }
-OCTILE_UNARY(operator-, neg, false)
-OCTILE_UNARY(abs, abs, false)
-OCTILE_UNARY(exp, exp, true)
-OCTILE_UNARY(exp2, exp2, true)
-OCTILE_UNARY(log, log, true)
-OCTILE_UNARY(log2, log2, true)
-OCTILE_UNARY(sqrt, sqrt, true)
-OCTILE_UNARY(rsqrt, rsqrt, true)
-OCTILE_UNARY(tanh, tanh, true)
-OCTILE_UNARY(sigmoid, sigmoid, true)
-OCTILE_UNARY(erf, erf, true)
-OCTILE_UNARY(floor, floor, true)
-#undef OCTILE_UNARY
-
-template <detail::tile_like X>
-auto operator!(const X& x) {
-  auto a = detail::to_expr(x);
-  using A = decltype(a);
-  if constexpr (!std::is_same_v<typename A::element, b1> && !detail::is_invalid_v<A>) {
-    static_assert(detail::always_false<X>,
-                  "octile: ! takes a b1 tile: compare first, for instance x == 0");
-  }
-  return expr<b1, typename A::axes_type>{detail::builder().unary(ir::OpKind::logical_not, a.value)};
-}
-
-/// The smaller of two tiles, element by element; a NaN gives way to the other operand.
-template <detail::operand X, detail::operand Y>
-requires((detail::tile_like<X> || detail::tile_like<Y>)&&!axis_like<Y>) auto min(const X& x,
-                                                                                 const Y& y) {
-  return detail::binary<ir::OpKind::min, void>(x, y);
-}
-/// The larger of two tiles, element by element; a NaN gives way to the other operand.
-template <detail::operand X, detail::operand Y>
-requires((detail::tile_like<X> || detail::tile_like<Y>)&&!axis_like<Y>) auto max(const X& x,
-                                                                                 const Y& y) {
-  return detail::binary<ir::OpKind::max, void>(x, y);
-}
-
-/// x where `condition` holds, else y.
-template <detail::tile_like C, detail::operand X, detail::operand Y>
-auto select(const C& condition, const X& x, const Y& y) {
-  using T = typename detail::common_element<X, Y>::type;
-  auto c = detail::to_expr(condition);
-  auto a = detail::operand_as<T>(x);
-  auto b = detail::operand_as<T>(y);
-  using Axes = detail::union_t<
-      typename decltype(c)::axes_type,
-      detail::union_t<typename decltype(a)::axes_type, typename decltype(b)::axes_type>>;
-  using CE = typename decltype(c)::element;
-  if constexpr (std::is_same_v<CE, invalid> || detail::is_invalid_v<decltype(a)> ||
-                detail::is_invalid_v<decltype(b)>) {
-    return expr<invalid, Axes>{};
-  } else if constexpr (!std::is_same_v<CE, b1>) {
-    static_assert(
-        detail::always_false<C>,
-        "octile: select's condition must be a b1 tile: compare first, for instance x > 0");
-    return expr<invalid, Axes>{};
-  } else if constexpr (!std::is_same_v<typename decltype(a)::element,
-                                       typename decltype(b)::element>) {
-    static_assert(
-        detail::always_false<C>,
-        "octile: select's two values have different element types: cast<T>(x) one of them");
-    return expr<invalid, Axes>{};
-  } else {
-    return expr<typename decltype(a)::element, Axes>{
-        detail::builder().select(c.value, a.value, b.value)};
-  }
-}
-
-/// Converts to element type T: round to nearest even; FP8 saturates, NaN stays NaN.
-template <element_tag T, detail::operand X>
-auto cast(const X& x) {
-  auto a = detail::to_expr(x);
-  using Axes = typename decltype(a)::axes_type;
-  if constexpr (detail::is_invalid_v<decltype(a)>) {
-    return a;
-  } else {
-    return expr<T, Axes>{detail::builder().cast(T::type, a.value)};
-  }
-}
-
-/// Reads the bits as another element type of the same width.
-template <element_tag T, detail::tile_like X>
-auto bitcast(const X& x) {
-  auto a = detail::to_expr(x);
-  using A = typename decltype(a)::element;
-  using Axes = typename decltype(a)::axes_type;
-  if constexpr (size_in_bytes(A::type) != size_in_bytes(T::type)) {
-    static_assert(detail::is_invalid_v<decltype(a)> || detail::always_false<A>,
-                  "octile: bitcast needs types of the same width: cast<T>(x) converts values");
-    return expr<invalid, Axes>{};
-  } else {
-    return expr<T, Axes>{detail::builder().bitcast(T::type, a.value)};
-  }
-}
-
-/// 0, 1, ..., extent - 1 along an axis, as i64.
-template <axis_like A>
-auto iota(A) {
-  using Axis = detail::axis_of_t<A>;
-  return expr<i64, axes<Axis>>{detail::builder().iota(detail::axis_id<Axis>())};
-}
-
-/// The global indices that a block stands for: index(BN[j]) is the i64 tile j * BN + 0, 1, ...
-template <detail::tile_like X>
-auto index(const X& x) {
-  return detail::to_index(x);
-}
-
-/// Names a shared value: f(x).
-template <detail::operand X, class F>
-auto let(const X& x, F f) {
-  return f(detail::to_expr(x));
+/// Index of the group of n that each element of a block falls in: floor(index / n).
+template <class A, class Axes, class N>
+requires(0 < detail::fixed_extent_v<N>) auto operator/(const block<A, Axes>& indices, N) {
+  return detail::expr_over_t<i64, Axes>(
+      detail::core::floor_div(indices.value, detail::fixed_extent_v<N>));
 }
 
 }  // namespace octile

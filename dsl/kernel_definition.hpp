@@ -1,24 +1,28 @@
 // A kernel as the user defines it: parameters and body, traced once into the tile IR.
 #pragma once
 
-#include <boost/hana/tuple.hpp>
+#include <boost/hana/basic_tuple.hpp>
 #include <boost/hana/unpack.hpp>
 #include <memory>
 #include <string>
 
-#include "octile/dsl/fold.hpp"
+#include "octile/dsl/control.hpp"
+#include "octile/dsl/parameter.hpp"
 
 namespace octile {
 
-/// Parameters (types only) and the traced program, whose tile axes are not yet bound.
+/// A traced kernel: the tile program, whose axes are not yet bound, and its parameters as types
+/// (`tensor_decl` and `scalar_decl`, in order).
 template <class... Params>
 class kernel_definition {
  public:
+  static constexpr std::size_t parameter_count = sizeof...(Params);
+
   explicit kernel_definition(std::shared_ptr<const ir::Function> function)
       : function_(std::move(function)) {}
+
   const ir::Function& ir() const { return *function_; }
   const std::shared_ptr<const ir::Function>& shared_ir() const { return function_; }
-  static constexpr std::size_t parameter_count = sizeof...(Params);
 
  private:
   std::shared_ptr<const ir::Function> function_;
@@ -26,41 +30,65 @@ class kernel_definition {
 
 namespace detail {
 
-template <class Body, class... Params>
-std::shared_ptr<const ir::Function> trace(std::string name, const hana::tuple<Params...>& params,
-                                          const Body& body) {
-  auto function = std::make_shared<ir::Function>(std::move(name));
-  ir::Builder b(*function);
-  TraceScope scope(b);
-  // Parameters are declared in order; a tuple's braces fix the order of evaluation.
-  auto symbols = hana::unpack(params, [&](const auto&... p) {
-    return hana::tuple<typename Params::symbol...>{p.declare(b)...};
-  });
-  constexpr bool callable = std::invocable<const Body&, typename Params::symbol...>;
-  if constexpr (!callable) {
-    static_assert(always_false<Body>,
-                  "octile: the kernel's function takes one argument per parameter, in order");
-  } else {
-    hana::unpack(symbols, body);
+template <class Body, class... Symbols>
+constexpr bool check_body() {
+  constexpr bool callable = std::is_invocable_v<const Body&, Symbols...>;
+  static_assert(callable,
+                "octile: the last argument of kernel() is a function of one argument per "
+                "parameter, in order: [](auto a, auto b, auto d) { ... }");
+  if constexpr (callable) {
+    using R = std::invoke_result_t<const Body&, Symbols...>;
+    constexpr bool ok = std::is_void_v<R> || std::is_same_v<R, stored>;
+    static_assert(ok, "octile: a kernel's function returns grid(extents..., [=](auto i) { ... })");
+    return ok;
   }
-  return function;
+  return callable;
 }
 
-// Splits the arguments of kernel(): all but the last are parameters.
-template <class Tuple, std::size_t... I>
-auto define(std::string name, const Tuple& args, std::index_sequence<I...>) {
-  auto params = hana::tuple<std::tuple_element_t<I, Tuple>...>{std::get<I>(args)...};
-  return kernel_definition<std::tuple_element_t<I, Tuple>...>(
-      trace(std::move(name), params, std::get<sizeof...(I)>(args)));
+template <class P>
+inline constexpr bool is_parameter = false;
+template <class T, ir::Access Access, std::size_t Rank>
+inline constexpr bool is_parameter<tensor_decl<T, Access, Rank>> = true;
+template <class T>
+inline constexpr bool is_parameter<scalar_decl<T>> = true;
+
+template <class... Params>
+constexpr bool check_parameters() {
+  constexpr bool ok = (is_parameter<Params> && ...);
+  static_assert(ok,
+                "octile: kernel() takes a name, then parameters - in, out, inout, scalar - and "
+                "last its function");
+  return ok;
+}
+
+template <class Body, class... Params>
+kernel_definition<Params...> define(std::string name, const Body& body, const Params&... params) {
+  const auto run = [&] {
+    if constexpr (check_parameters<Params...>()) {
+      if constexpr (check_body<Body, typename Params::symbol...>()) {
+        // Parameters are declared in order: braces fix the order of evaluation.
+        boost::hana::unpack(
+            boost::hana::basic_tuple<typename Params::symbol...>{params.declare()...},
+            [&](const auto&... symbols) { static_cast<void>(body(symbols...)); });
+      }
+    }
+  };
+  return kernel_definition<Params...>(core::trace(std::move(name), callback<void>(run)));
 }
 
 }  // namespace detail
 
-/// Traces a kernel: name, parameters, and the function of their symbols that stores the results.
+/// Traces a kernel: its name, its parameters, and a function of their symbols that stores results.
+/// Throws ir::Error for what the types can't tell, such as a parameter declared twice.
 template <class... Args>
-auto define_kernel(std::string name, Args... args) {
-  return detail::define(std::move(name), std::make_tuple(std::move(args)...),
-                        std::make_index_sequence<sizeof...(Args) - 1>{});
+auto define_kernel(std::string name, const Args&... args) {
+  const auto all = boost::hana::basic_tuple<const Args*...>{&args...};
+  constexpr std::size_t last = sizeof...(Args) - 1;
+  return [&]<std::size_t... N>(std::index_sequence<N...>) {
+    return detail::define(std::move(name), *boost::hana::at_c<last>(all),
+                          *boost::hana::at_c<N>(all)...);
+  }
+  (std::make_index_sequence<last>{});
 }
 
 }  // namespace octile

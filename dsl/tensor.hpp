@@ -1,180 +1,357 @@
-// Tensors and scalars as parameters, loads and stores.
+// Tensors and scalars as parameters; loads and stores.
 #pragma once
 
 #include <array>
 #include <string>
-#include <tuple>
 #include <utility>
-#include <vector>
 
-#include "octile/dsl/expression.hpp"
+#include "octile/dsl/operations.hpp"
 
 namespace octile {
 
-/// The token of an executed store; a kernel's body returns one (or several, by `stores`).
+/// The token of a store that has been recorded. A body returns one, or several by `stores`.
 struct stored {};
 
-namespace detail {
-
-struct mask_base {};
-
-}  // namespace detail
+/// The value that a load takes out of bounds, as its last argument: x(BM[i], other(-1.0f)).
+template <class X>
+struct out_of_bounds {
+  X value;
+};
+template <class X>
+out_of_bounds<X> other(const X& value) {
+  return {value};
+}
 
 /// Guard of a store: only elements where the b1 tile holds are written.
 template <class E>
-struct mask : detail::mask_base {
+struct mask {
+  using condition_type = E;
   E condition;
 };
-template <detail::tile_like X>
-auto when(const X& condition) {
-  auto c = detail::to_expr(condition);
-  static_assert(
-      std::is_same_v<typename decltype(c)::element, b1> || detail::is_invalid_v<decltype(c)>,
-      "octile: when() takes a b1 tile: compare first, for instance x > 0");
-  return mask<decltype(c)>{{}, c};
+
+namespace detail {
+
+template <class T>
+constexpr bool check_mask() {
+  constexpr bool ok = std::is_same_v<T, b1>;
+  static_assert(ok, "octile: when() takes a b1 tile: compare first, for instance when(x > 0)");
+  return ok;
 }
 
-/// A tile's place in a tensor: a load when used as a value, a target when given to `store`.
-template <class T, ir::Access Access, class Axes>
-struct place : detail::place_base {
-  ir::ParamId param = -1;
-  std::vector<ir::Value*> indices;
+}  // namespace detail
 
-  expr<T, Axes> load(ir::Value* other = nullptr) const {
-    static_assert(Access != ir::Access::out,
-                  "octile: this tensor is declared out<T> and can't be read: declare it inout<T>");
-    return {detail::builder().load(param, indices, other)};
+/// store(d(BM[i]), x, when(x > 0)), or store(d(BM[i]).when(x > 0), x).
+template <class X>
+auto when(const X& condition) {
+  auto c = detail::as<void>(condition);
+  using E = decltype(c);
+  if constexpr (detail::is_invalid<E>) {
+    return mask<expr<detail::invalid>>{};
+  } else if constexpr (!detail::check_mask<typename E::element>()) {
+    return mask<expr<detail::invalid>>{};
+  } else {
+    return mask<E>{c};
   }
-  /// The load, with `value` in place of zero out of bounds.
-  template <detail::operand X>
-  expr<T, Axes> other(const X& value) const {
-    auto v = [&] {
-      if constexpr (detail::literal<X>) {
-        if constexpr (is_arithmetic(T::type)) {
-          return detail::literal_expr<T>(value);
-        } else {
-          return expr<T>{detail::builder().cast(T::type, detail::literal_expr<f32>(value).value)};
-        }
-      } else {
-        return detail::to_expr(value);
-      }
-    }();
-    static_assert(std::is_same_v<typename decltype(v)::element, T>,
-                  "octile: other(x) must have the tensor's element type: cast<T>(x)");
-    return load(v.value);
+}
+
+namespace detail {
+
+/// Stands for the mask of a store that has none.
+struct no_mask {
+  using condition_type = no_mask;
+};
+
+template <class T, class X>
+constexpr bool check_other() {
+  static_assert(std::is_same_v<typename X::element, T>,
+                "octile: other(x) must have the tensor's element type: cast<T>(x)");
+  static_assert(X::axis_set::size == 0,
+                "octile: other(x) is a scalar: one value for everything out of bounds");
+  return std::is_same_v<typename X::element, T> && X::axis_set::size == 0;
+}
+
+// The out-of-bounds value of a tensor of element T; null after a mistake.
+template <class T, class X>
+handle other_value(const X& value) {
+  auto v = [&] {
+    if constexpr (literal<X>) {
+      return octile::cast<T>(value);
+    } else {
+      return as<void>(value);
+    }
+  }();
+  if constexpr (is_invalid<decltype(v)>) {
+    return nullptr;
+  } else {
+    check_other<T, decltype(v)>();
+    return v.value;
+  }
+}
+
+template <ir::Access Access>
+constexpr bool check_readable() {
+  static_assert(Access != ir::Access::out,
+                "octile: this tensor is declared out<T> and can't be read: declare it inout<T>");
+  return Access != ir::Access::out;
+}
+
+}  // namespace detail
+
+/// A place in a tensor: the loaded tile when used as a value, a target when given to `store`.
+template <class T, ir::Access Access, std::size_t Rank, class Axes, class Mask = detail::no_mask>
+struct place : detail::tile_base {
+  static constexpr bool readable = Access != ir::Access::out;
+  using element = std::conditional_t<readable, T, detail::invalid>;
+  using axis_set = Axes;
+  using target_element = T;
+  using mask_type = Mask;
+
+  ir::ParamId param = -1;
+  std::array<detail::handle, Rank> indices{};
+  detail::handle loaded = nullptr;
+  Mask guard{};
+
+  detail::expr_over_t<element, Axes> load() const {
+    static_assert(std::is_same_v<Mask, detail::no_mask>,
+                  "octile: when() guards a store; for a load write select(condition, x, y)");
+    detail::check_readable<Access>();
+    return detail::expr_over_t<element, Axes>(loaded);
+  }
+  /// The loaded tile, with `value` in place of zero out of bounds.
+  template <class X>
+  auto other(const X& value) const {
+    detail::check_readable<Access>();
+    return detail::expr_over_t<element, Axes>(
+        detail::core::load(param, indices.data(), Rank, detail::other_value<T>(value)));
+  }
+  /// The place as a store's target, written only where the b1 tile holds.
+  template <class X>
+  auto when(const X& condition) const {
+    auto m = octile::when(condition);
+    return place<T, Access, Rank, Axes, decltype(m)>{{}, param, indices, loaded, m};
   }
 };
 
-/// What a kernel's body receives for a tensor: call it with one index per dimension.
+namespace detail {
+
+template <class X>
+inline constexpr bool is_other = false;
+template <class X>
+inline constexpr bool is_other<out_of_bounds<X>> = true;
+template <class X>
+inline constexpr bool is_place = false;
+template <class T, ir::Access Access, std::size_t Rank, class Axes, class Mask>
+inline constexpr bool is_place<place<T, Access, Rank, Axes, Mask>> = true;
+
+// The axis whose plain block an index is; void for other indices.
+template <class X>
+struct block_axis {
+  using type = void;
+};
+template <class A, class Axes>
+struct block_axis<block<A, Axes>> {
+  using type = A;
+};
+
+template <class... I>
+constexpr bool check_distinct_blocks() {
+  constexpr bool distinct = [] {
+    bool ok = true;
+    const axis_key keys[] = {[] {
+      if constexpr (std::is_void_v<typename block_axis<I>::type>) {
+        return axis_key{};
+      } else {
+        return key_of<typename block_axis<I>::type>;
+      }
+    }()...};
+    for (std::size_t i = 0; i < sizeof...(I); ++i) {
+      for (std::size_t j = 0; j < i; ++j)
+        ok = ok && (keys[i].name.empty() || keys[i].name != keys[j].name);
+    }
+    return ok;
+  }();
+  static_assert(distinct,
+                "octile: one axis indexes two dimensions: use another axis for one of them, or "
+                "index(BM[i]) for a diagonal");
+  return distinct;
+}
+
+template <std::size_t Rank, std::size_t Indices>
+constexpr bool check_rank() {
+  static_assert(Indices == Rank,
+                "octile: wrong number of indices: a tensor is called with one index per declared "
+                "dimension");
+  return Indices == Rank;
+}
+
+}  // namespace detail
+
+/// What a kernel's function receives for a tensor: called with one index per dimension (a block
+/// BM[i], a scalar, an index tile for a gather, a constant), it gives a place.
 template <class T, ir::Access Access, std::size_t Rank>
 struct tensor {
   ir::ParamId param = -1;
 
   template <class... I>
   auto operator()(const I&... index) const {
-    if constexpr (sizeof...(I) != Rank) {
-      static_assert(detail::always_false<tensor>,
-                    "octile: wrong number of indices: a tensor is called with one index per "
-                    "declared dimension");
-      return expr<invalid>{};
+    if constexpr ((detail::is_other<I> || ...)) {
+      return split(std::index_sequence_for<I...>{}, index...);
+    } else if constexpr (!detail::check_rank<Rank, sizeof...(I)>()) {
+      return expr<detail::invalid>{};
+    } else if constexpr (!detail::check_distinct_blocks<I...>()) {
+      return expr<detail::invalid>{};
     } else {
       return at(detail::to_index(index)...);
     }
   }
+  template <class I>
+  auto operator[](const I&) const {
+    static_assert(detail::never<I>, "octile: a tensor is called, not subscripted: a(BM[i], BK[k])");
+    return expr<detail::invalid>{};
+  }
 
  private:
+  // x(i, j, other(v)) is x(i, j).other(v).
+  template <std::size_t... N, class... I>
+  auto split(std::index_sequence<N...>, const I&... index) const {
+    constexpr std::size_t last = sizeof...(I) - 1;
+    const auto all = std::forward_as_tuple(index...);
+    static_assert(detail::is_other<std::remove_cvref_t<std::tuple_element_t<last, decltype(all)>>>,
+                  "octile: other(x) comes after the indices");
+    return [&]<std::size_t... K>(std::index_sequence<K...>) {
+      auto p = (*this)(std::get<K>(all)...);
+      if constexpr (detail::is_invalid<decltype(p)>) {
+        return p;
+      } else {
+        return p.other(std::get<last>(all).value);
+      }
+    }
+    (std::make_index_sequence<last>{});
+  }
+
   template <class... E>
-  auto at(E... e) const {
-    using Axes = fold_axes<axes<>, typename E::axes_type...>;
-    if constexpr ((detail::is_invalid_v<E> || ...)) {
-      return expr<invalid, Axes>{};
+  auto at(const E&... e) const {
+    if constexpr ((detail::is_invalid<E> || ...)) {
+      return expr<detail::invalid>{};
     } else {
-      place<T, Access, Axes> p;
-      p.param = param;
-      p.indices = {e.value...};
+      using Axes = typename detail::union_all<typename E::axis_set...>::type;
+      place<T, Access, Rank, Axes> p{{}, param, {e.value...}, nullptr, {}};
+      // Read where it is written in the program: a later store to an inout tensor must not show.
+      if constexpr (Access != ir::Access::out) {
+        p.loaded = detail::core::load(param, p.indices.data(), Rank, nullptr);
+      }
       return p;
     }
   }
-  template <class Seed, class... A>
-  struct folder {
-    using type = Seed;
-  };
-  template <class Seed, class First, class... A>
-  struct folder<Seed, First, A...> {
-    using type = typename folder<detail::union_t<Seed, First>, A...>::type;
-  };
-  template <class Seed, class... A>
-  using fold_axes = typename folder<Seed, A...>::type;
 };
 
 namespace detail {
 
-template <class T, ir::Access Access, class Axes, literal X>
-expr<T> literal_for(const place<T, Access, Axes>&, const X& x) {
-  if constexpr (is_arithmetic(T::type)) {
-    return literal_expr<T>(x);
+template <ir::Access Access>
+constexpr bool check_writable() {
+  static_assert(Access != ir::Access::in,
+                "octile: this tensor is declared in<T> and can't be stored to: declare it out<T> "
+                "or inout<T>");
+  return Access != ir::Access::in;
+}
+
+template <class T, class V>
+constexpr bool check_stored_element() {
+  static_assert(
+      std::is_same_v<T, V>,
+      "octile: the stored tile's element type isn't the tensor's: cast<T>(x) before store");
+  return std::is_same_v<T, V>;
+}
+
+template <class Axes, class V>
+constexpr bool check_covered() {
+  static_assert(is_subset_v<V, Axes>,
+                "octile: the stored tile has an axis that the place lacks: index the tensor along "
+                "it, or reduce over it");
+  return is_subset_v<V, Axes>;
+}
+
+template <class Axes, class M>
+constexpr bool check_mask_covered() {
+  static_assert(is_subset_v<M, Axes>,
+                "octile: the store's mask has an axis that the place lacks: index the tensor along "
+                "it, or reduce over it");
+  return is_subset_v<M, Axes>;
+}
+
+template <class Own>
+constexpr bool check_single_mask() {
+  static_assert(std::is_same_v<Own, no_mask>,
+                "octile: a store has one when(): combine the conditions with &&");
+  return std::is_same_v<Own, no_mask>;
+}
+
+template <class T, ir::Access Access, std::size_t Rank, class Axes, class Own, class V, class M>
+void store_checked(const place<T, Access, Rank, Axes, Own>& p, const V& v, const M& guard) {
+  using C = typename M::condition_type;
+  if constexpr (!check_writable<Access>() || is_invalid<V>) {
+    return;
+  } else if constexpr (!check_stored_element<T, typename V::element>()) {
+    return;
+  } else if constexpr (!check_covered<Axes, typename V::axis_set>()) {
+    return;
+  } else if constexpr (std::is_same_v<C, no_mask>) {
+    core::store(p.param, p.indices.data(), Rank, v.value, nullptr);
+  } else if constexpr (is_invalid<C>) {
+    return;
+  } else if constexpr (check_mask_covered<Axes, typename C::axis_set>()) {
+    core::store(p.param, p.indices.data(), Rank, v.value, guard.condition.value);
+  }
+}
+
+// The stored value as an expression; a number takes the tensor's element type.
+template <class T, class V>
+auto stored_value(const V& value) {
+  if constexpr (literal<V>) {
+    return octile::cast<T>(value);
   } else {
-    return {builder().cast(T::type, literal_expr<f32>(x).value)};
+    return as<void>(value);
   }
 }
 
 template <class P, class V, class M>
-stored store_checked(const P&, const V&, const M*) {
-  static_assert(
-      always_false<P>,
-      "octile: store's first argument must be a tensor's place, for instance d(BM[i], BN[j])");
-  return {};
-}
-
-template <class T, ir::Access Access, class Axes, class V, class M>
-stored store_checked(const place<T, Access, Axes>& p, const V& v, const M* condition) {
-  using E = typename V::element;
-  if constexpr (is_invalid_v<V>) {
-    return {};
-  } else if constexpr (Access == ir::Access::in) {
-    static_assert(always_false<T>,
-                  "octile: this tensor is declared in<T> and can't be stored to: declare it out<T> "
-                  "or inout<T>");
-  } else if constexpr (!std::is_same_v<E, T>) {
+void store_to(const P& target, const V& value, const M& guard) {
+  if constexpr (is_place<P>) {
+    store_checked(target, stored_value<typename P::target_element>(value), guard);
+  } else if constexpr (tile_like<P>) {
     static_assert(
-        always_false<T>,
-        "octile: the stored tile's element type isn't the tensor's: cast<T>(x) before store");
-  } else if constexpr (!is_subset_v<typename V::axes_type, Axes>) {
-    static_assert(always_false<T>,
-                  "octile: the stored tile has an axis that the place lacks: index the tensor "
-                  "along it, or reduce over it");
-  } else if constexpr (std::is_void_v<M>) {
-    builder().store(p.param, p.indices, v.value);
-  } else if constexpr (!is_subset_v<typename M::axes_type, Axes>) {
-    static_assert(
-        always_false<T>,
-        "octile: the store's mask has an axis that the place lacks: index the tensor along it");
+        std::is_same_v<typename P::element, invalid>,
+        "octile: store's first argument is a tensor's place, for instance d(BM[i], BN[j])");
   } else {
-    builder().store(p.param, p.indices, v.value, condition->value);
+    static_assert(
+        never<P>,
+        "octile: store's first argument is a tensor's place, for instance d(BM[i], BN[j])");
   }
-  return {};
 }
 
 }  // namespace detail
 
 /// Stores a tile. The value is broadcast over axes that only the place has; what lies outside the
-/// tensor is dropped.
-template <class P, detail::operand V>
-stored store(const P& target, const V& value) {
-  if constexpr (std::is_same_v<P, expr<invalid>>) {
-    return {};
-  } else if constexpr (detail::literal<V> && requires { target.param; }) {
-    return detail::store_checked(target, detail::literal_for(target, value),
-                                 static_cast<const void*>(nullptr));
+/// tensor is dropped. Takes effect in the order of the program.
+template <class P, class V>
+stored store(const P& target, const V& value,
+             const std::source_location& location = std::source_location::current()) {
+  detail::core::here(location);
+  if constexpr (detail::is_place<P>) {
+    detail::store_to(target, value, target.guard);
   } else {
-    return detail::store_checked(target, detail::to_expr(value), static_cast<const void*>(nullptr));
+    detail::store_to(target, value, detail::no_mask{});
   }
+  return {};
 }
 /// Stores a tile where a condition holds: store(d(BM[i]), x, when(x > 0)).
-template <class P, detail::operand V, class M>
-requires std::is_base_of_v<detail::mask_base, M> stored store(const P& target, const V& value,
-                                                              const M& guard) {
-  return detail::store_checked(target, detail::to_expr(value), &guard.condition);
+template <class P, class V, class E>
+stored store(const P& target, const V& value, const mask<E>& guard,
+             const std::source_location& location = std::source_location::current()) {
+  detail::core::here(location);
+  if constexpr (detail::is_place<P>) detail::check_single_mask<typename P::mask_type>();
+  detail::store_to(target, value, guard);
+  return {};
 }
 
 /// Several stores as the result of a body.
@@ -184,106 +361,6 @@ stored stores(S...) {
 }
 inline stored operator,(stored, stored) {
   return {};
-}
-
-// Declarations of parameters.
-
-namespace detail {
-
-/// Extent of a dimension as the declaration gives it.
-struct extent_spec {
-  std::string dim;
-  std::int64_t constant = 0;
-  std::int64_t divisor = 1;
-};
-
-template <class E>
-extent_spec make_extent(E e) {
-  if constexpr (dim_name<E>) {
-    return {std::string(E::name), 0, 1};
-  } else if constexpr (integer_constant<E>) {
-    return {{}, E::value, 1};
-  } else if constexpr (std::is_integral_v<E>) {
-    return {{}, static_cast<std::int64_t>(e), 1};
-  } else {
-    return ratio_extent(e);
-  }
-}
-
-template <class D, class C>
-extent_spec ratio_extent(ratio<D, C>) {
-  if constexpr (integer_constant<C>) {
-    return {std::string(D::name), 0, C::value};
-  } else {
-    static_assert(
-        always_false<D>,
-        "octile: a tensor's extent can be divided by a constant such as 128_c, not by a tile axis");
-    return {};
-  }
-}
-template <class E>
-extent_spec ratio_extent(E) {
-  static_assert(always_false<E>,
-                "octile: a tensor's extent must be a dim, a constant such as 8_c, or a dim divided "
-                "by a constant");
-  return {};
-}
-
-}  // namespace detail
-
-/// Declaration of a tensor parameter.
-template <class T, ir::Access Access, std::size_t Rank>
-struct tensor_decl {
-  using element = T;
-  using symbol = tensor<T, Access, Rank>;
-  static constexpr bool is_tensor = true;
-  static constexpr ir::Access access = Access;
-  static constexpr std::size_t rank = Rank;
-  std::string name;
-  std::array<detail::extent_spec, Rank> shape;
-
-  symbol declare(ir::Builder& b) const {
-    ir::Param p;
-    p.name = name;
-    p.element = T::type;
-    p.access = Access;
-    for (const detail::extent_spec& s : shape) {
-      p.shape.push_back({s.dim.empty() ? -1 : b.dim(s.dim), s.constant, s.divisor});
-    }
-    return {b.tensor(p)};
-  }
-};
-
-/// Declaration of a scalar parameter.
-template <class T>
-struct scalar_decl {
-  using element = T;
-  using symbol = expr<T>;
-  static constexpr bool is_tensor = false;
-  std::string name;
-
-  symbol declare(ir::Builder& b) const { return {b.scalar_param(b.scalar(name, T::type))}; }
-};
-
-/// A tensor that the kernel reads: in<e4m3>("a", M, K), outermost dimension first.
-template <element_tag T, class... E>
-tensor_decl<T, ir::Access::in, sizeof...(E)> in(std::string name, E... extents) {
-  return {std::move(name), {detail::make_extent(extents)...}};
-}
-/// A tensor that the kernel writes.
-template <element_tag T, class... E>
-tensor_decl<T, ir::Access::out, sizeof...(E)> out(std::string name, E... extents) {
-  return {std::move(name), {detail::make_extent(extents)...}};
-}
-/// A tensor that the kernel reads and writes.
-template <element_tag T, class... E>
-tensor_decl<T, ir::Access::inout, sizeof...(E)> inout(std::string name, E... extents) {
-  return {std::move(name), {detail::make_extent(extents)...}};
-}
-/// A scalar argument.
-template <element_tag T>
-scalar_decl<T> scalar(std::string name) {
-  return {std::move(name)};
 }
 
 }  // namespace octile
