@@ -1,6 +1,7 @@
 // Extents for tile axes that a schedule leaves open.
 #include <algorithm>
 #include <numeric>
+#include <unordered_map>
 
 #include "octile/codegen/cpu/engine.hpp"
 #include "octile/codegen/ir/walk.hpp"
@@ -40,25 +41,40 @@ bool is_zero(const Value* value) {
   return op != nullptr && op->kind == OpKind::constant && op->attr.int_value == 0;
 }
 
-IndexUse scan(const Value* index, AxisId axis) {
-  const Op* op = index->def;
-  IndexUse out;
-  if (op == nullptr) return out;
-  if (op->kind == OpKind::iota) out.iota = op->attr.axis == axis;
-  if (op->kind == OpKind::axis_extent) out.block = op->attr.axis == axis;
-  if (!ir::info(op->kind).elementwise) return out;
-  // Block 0 times the extent is no block.
-  if (op->kind == OpKind::mul && (is_zero(op->operand(0)) || is_zero(op->operand(1)))) return out;
-  for (const Value* operand : op->operands) {
-    const IndexUse part = scan(operand, axis);
-    out.iota |= part.iota;
-    out.block |= part.block;
-    out.divided |= part.divided;
+/// Looks at each value of an index once, whatever shares it.
+class IndexScan {
+ public:
+  explicit IndexScan(AxisId axis) : axis_(axis) {}
+
+  IndexUse scan(const Value* index) {
+    if (const auto found = known_.find(index); found != known_.end()) return found->second;
+    return known_[index] = look_at(index);
   }
-  const bool divides = op->kind == OpKind::div || op->kind == OpKind::ceil_div;
-  out.divided |= divides && out.iota;
-  return out;
-}
+
+ private:
+  IndexUse look_at(const Value* index) {
+    const Op* op = index->def;
+    IndexUse out;
+    if (op == nullptr) return out;
+    if (op->kind == OpKind::iota) out.iota = op->attr.axis == axis_;
+    if (op->kind == OpKind::axis_extent) out.block = op->attr.axis == axis_;
+    if (!ir::info(op->kind).elementwise) return out;
+    // Block 0 times the extent is no block.
+    if (op->kind == OpKind::mul && (is_zero(op->operand(0)) || is_zero(op->operand(1)))) return out;
+    for (const Value* operand : op->operands) {
+      const IndexUse part = scan(operand);
+      out.iota |= part.iota;
+      out.block |= part.block;
+      out.divided |= part.divided;
+    }
+    const bool divides = op->kind == OpKind::div || op->kind == OpKind::ceil_div;
+    out.divided |= divides && out.iota;
+    return out;
+  }
+
+  AxisId axis_;
+  std::unordered_map<const Value*, IndexUse> known_;  // looked up only
+};
 
 class Chooser {
  public:
@@ -112,7 +128,7 @@ class Chooser {
     const ir::Param& param = function_->params[static_cast<std::size_t>(op.attr.index)];
     for (std::size_t d = 0; d < param.shape.size(); ++d) {
       for (const AxisId id : op.operands[d]->type.axes) {
-        const IndexUse index = scan(op.operands[d], id);
+        const IndexUse index = IndexScan(id).scan(op.operands[d]);
         if (!index.iota || index.divided) continue;
         Use& use = uses_[static_cast<std::size_t>(id)];
         const std::int64_t size = ir::evaluate_extent(param.shape[d], dim_values_);

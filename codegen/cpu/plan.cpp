@@ -1,6 +1,7 @@
 #include "octile/codegen/cpu/plan.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "octile/codegen/ir/walk.hpp"
 
@@ -102,12 +103,22 @@ bool Plan::is_absorbed(const Op* op) const {
 }
 
 bool Plan::is_block_index(const Value* index) {
-  if (index->type.is_scalar()) return true;
-  const Op* op = index->def;
-  if (op == nullptr) return false;
-  if (op->kind == OpKind::iota) return true;
-  if (!ir::info(op->kind).elementwise) return false;
-  return std::all_of(op->operands.begin(), op->operands.end(), is_block_index);
+  // Every value once: a program may use one twice at every step of a long chain.
+  std::vector<const Value*> open = {index};
+  std::unordered_set<const Value*> seen = {index};
+  while (!open.empty()) {
+    const Value* value = open.back();
+    open.pop_back();
+    if (value->type.is_scalar()) continue;
+    const Op* op = value->def;
+    if (op == nullptr) return false;
+    if (op->kind == OpKind::iota) continue;
+    if (!ir::info(op->kind).elementwise) return false;
+    for (const Value* operand : op->operands) {
+      if (seen.insert(operand).second) open.push_back(operand);
+    }
+  }
+  return true;
 }
 
 bool Plan::is_contiguous(const Op& access, AxisId axis) const {

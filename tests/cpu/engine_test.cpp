@@ -188,6 +188,26 @@ TEST(Engine, TheTextIsVectorised) {
   EXPECT_THAT(program->llvm_ir(), HasSubstr("define void @doubling"));
 }
 
+TEST(Engine, LongChainsOfSharedValuesCompileQuickly) {
+  Function function("chain");
+  Builder b(function);
+  const AxisId N = b.axis("N", 40);
+  Value* n = b.iota(N);
+  Value* index = n;
+  Value* x = b.load(add_tensor(b, "x", ElementType::f32, ir::Access::in, {"n"}), {n});
+  for (int i = 0; i < 60; ++i) {
+    x = b.binary(OpKind::mul, x, x);
+    index = b.binary(OpKind::sub, b.binary(OpKind::add, index, index), index);
+  }
+  b.store(add_tensor(b, "d", ElementType::f32, ir::Access::out, {"n"}), {index}, x);
+  b.set_grid({b.constant_int(ElementType::i64, 1)});
+  cpu::choose_schedule(function, {}, {40});
+  std::vector<Tensor> args = {tensor(ElementType::f32, {40}), tensor(ElementType::f32, {40})};
+  std::mt19937 random(1);
+  fill(args[0], random, Fill::normal);
+  expect_same(function, args, {40});
+}
+
 TEST(Engine, BlockScaledProductEqualsTheInterpreter) {
   for (const auto& [m, n, k] :
        {std::array<std::int64_t, 3>{40, 150, 300}, {1, 8, 128}, {65, 130, 256}, {3, 5, 0}}) {

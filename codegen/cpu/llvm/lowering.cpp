@@ -1,6 +1,7 @@
 #include "octile/codegen/cpu/llvm/lowering.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace octile::cpu {
 
@@ -16,24 +17,42 @@ constexpr int kVectorBytes = 64;
 
 }  // namespace
 
-int Lowering::widest_element(const ir::Value* value, AxisId axis) const {
+/// Bytes per lane that `value` itself takes in a nest vectorised along `axis`.
+int Lowering::element_bytes(const ir::Value* value, AxisId axis) const {
   if (!value->type.has_axis(axis)) return 1;
   // Indices of blocks stay ramps, which take no room.
-  const bool is_index = value->type.element == ElementType::i64 && Plan::is_block_index(value);
-  if (is_index) return 1;
-  const int bytes_here = std::min(size_in_bytes(value->type.element), 4);
-  if (plan_.is_buffer(value)) return bytes_here;
-  // Lanes that are loaded one by one gain nothing from there being more of them.
-  const bool is_load = value->def->kind == OpKind::load;
-  if (is_load && !plan_.is_contiguous(*value->def, axis)) return 4;
-  int bytes = bytes_here;
-  for (const ir::Value* operand : value->def->operands) {
-    bytes = std::max(bytes, widest_element(operand, axis));
+  if (value->type.element == ElementType::i64 && Plan::is_block_index(value)) return 1;
+  const int bytes = std::min(size_in_bytes(value->type.element), 4);
+  if (plan_.is_buffer(value)) return bytes;
+  switch (value->def->kind) {
+    case OpKind::load:
+      // Lanes that are loaded one by one gain nothing from there being more of them.
+      return plan_.is_contiguous(*value->def, axis) ? bytes : 4;
+    case OpKind::select:
+    case OpKind::bitcast:
+      return bytes;
+    default:
+      return 4;  // conversions and comparisons compute in 32 bits
   }
-  // Conversions and comparisons compute in 32 bits.
-  const bool narrow =
-      is_load || value->def->kind == OpKind::select || value->def->kind == OpKind::bitcast;
-  return narrow ? bytes : 4;
+}
+
+/// The most that any value computed inline for `value` takes.
+int Lowering::widest_element(const ir::Value* value, AxisId axis) const {
+  std::vector<const ir::Value*> open = {value};
+  std::unordered_set<const ir::Value*> seen = {value};
+  int bytes = 1;
+  while (!open.empty()) {
+    const ir::Value* next = open.back();
+    open.pop_back();
+    if (!next->type.has_axis(axis)) continue;
+    bytes = std::max(bytes, element_bytes(next, axis));
+    if (bytes == 4) return bytes;
+    if (plan_.is_buffer(next)) continue;
+    for (const ir::Value* operand : next->def->operands) {
+      if (seen.insert(operand).second) open.push_back(operand);
+    }
+  }
+  return bytes;
 }
 
 int Lowering::width(const std::vector<const ir::Value*>& values, AxisId axis) const {

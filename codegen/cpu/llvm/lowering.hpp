@@ -73,6 +73,7 @@ class Lowering {
   /// Lanes along `axis` for a nest that evaluates `values`.
   int width(const std::vector<const ir::Value*>& values, ir::AxisId axis) const;
   int widest_element(const ir::Value* value, ir::AxisId axis) const;
+  int element_bytes(const ir::Value* value, ir::AxisId axis) const;
 
   Frame& frame_;
   const Plan& plan_;
