@@ -1,0 +1,124 @@
+// The block-scaled product is exact on small integers, whatever the shape, layout and schedule, and
+// writes nothing outside of its output.
+#include <fmt/format.h>
+
+#include "octile/octile.hpp"
+#include "octile/tests/gemm/shapes.hpp"
+#include "octile/tests/gemm/support.hpp"
+
+namespace octile::test {
+namespace {
+
+constexpr axis<"BM"> BM;
+constexpr axis<"BN"> BN;
+
+/// A test goes on after a wrong shape, but not for ever.
+constexpr int kMostFailures = 8;
+
+class Exact : public GemmTest {
+ protected:
+  void check(const Shape& shape, const Schedule& schedule, const Layouts& layouts = {}) {
+    if (failures_ >= kMostFailures || !affordable(shape)) return;
+    const Problem problem(stream(), shape, Fill::integers, layouts);
+    check(problem, schedule);
+  }
+  void check(const Problem& problem, const Schedule& schedule) {
+    if (failures_ >= kMostFailures) return;
+    const std::string error = check_exact(stream(), problem, {&f32_, schedule, problem.shape()},
+                                          {&bf16_, schedule, problem.shape()});
+    EXPECT_EQ(error, "");
+    failures_ += !error.empty();
+  }
+  void compile_all(const std::vector<Shape>& shapes, const std::vector<Schedule>& schedules) {
+    std::vector<Launch> runs;
+    for (const Shape& shape : shapes) {
+      for (const Schedule& schedule : schedules) {
+        runs.push_back({&f32_, schedule, shape});
+        runs.push_back({&bf16_, schedule, shape});
+      }
+    }
+    compile_ahead(runs);
+  }
+
+  const Gemm& f32_ = block_scaled(ElementType::f32);
+  const Gemm& bf16_ = block_scaled(ElementType::bf16);
+  int failures_ = 0;
+};
+
+TEST_F(Exact, EveryShape) {
+  const std::vector<Shape> shapes = product_shapes();
+  compile_all(shapes, {Schedule{}});
+  for (const Shape& shape : shapes) check(shape, {});
+}
+
+TEST_F(Exact, EmptyExtents) {
+  for (const Shape& shape : {Shape{0, 576, 256}, Shape{65, 0, 256}, Shape{0, 0, 0}})
+    check(shape, {});
+  // No blocks to sum: zeros.
+  for (const Shape& shape : {Shape{1, 8, 0}, Shape{65, 72, 0}, Shape{129, 576, 0}})
+    check(shape, {});
+}
+
+TEST_F(Exact, StridedRows) {
+  // NaN lies between the rows of every operand. Gaps of 16 bytes keep TMA, others rule it out.
+  const Layouts layouts[] = {{{16, 0}, {32, 0}, {8, 0}}, {{16, 16}, {16, 48}, {16, 8}},
+                             {{8, 0}, {0, 0}, {0, 0}},   {{0, 0}, {1, 0}, {0, 0}},
+                             {{0, 0}, {0, 0}, {1, 0}},   {{0, 1}, {0, 4}, {0, 1}},
+                             {{3, 5}, {7, 2}, {5, 3}}};
+  for (const Layouts& layout : layouts) {
+    check({130, 200, 256}, {}, layout);
+    check({65, 72, 208}, {}, layout);
+    check({7, 136, 1000}, {}, layout);
+  }
+}
+
+TEST_F(Exact, EverySchedule) {
+  const auto with = [](std::initializer_list<Knob> knobs) { return apply_knobs({}, knobs); };
+  const std::vector<Schedule> schedules = {
+      with({BM(64), BN(16)}),
+      with({BM(64), BN(24), stages(2)}),
+      with({BM(64), BN(40), consumers(1)}),
+      with({BM(64), BN(72), stages(3)}),
+      with({BM(64), BN(248), consumers(1)}),
+      with({BM(128), BN(8)}),
+      with({BM(128), BN(56), consumers(1)}),
+      with({BM(128), BN(128), stages(4)}),
+      with({BM(128), BN(136), group_width(1)}),
+      with({BM(128), BN(160), tma_store(false)}),
+      with({BM(128), BN(192), tma_store(true)}),
+      with({BM(192), BN(96), consumers(3)}),
+      with({BM(256), BN(64), consumers(4)}),
+      with({BM(256), BN(96), consumers(2), stages(2)}),
+      with({BM(128), BN(64), accumulators(2), stages(2)}),
+      with({BM(128), BN(104), accumulators(2), tma_store(false)}),
+      with({BM(128), BN(128), order_consumers()}),
+      with({BM(128), BN(128), order_consumers(), accumulators(2), persistent(false)}),
+      with({BM(128), BN(128), cluster(2, BM)}),
+      with({BM(128), BN(128), cluster(2, BN)}),
+      with({BM(64), BN(128), cluster(4, BM), persistent(false)}),
+      with({BM(128), BN(64), cluster(4, BN), stages(4)}),
+      with({BM(256), BN(128), cluster(2, BM), consumers(2), tma_store(false)}),
+      with({BM(128), BN(144), persistent(false), tma_store(true)}),
+      with({BM(64), BN(32), persistent(true), fastest(BN), group_width(3)}),
+      with({BM(128), BN(96), stages(2), unroll(2)}),
+      with({BM(128), BN(112), dependent_launch()}),
+      with({BM(8), BN(64), swap_operands()}),
+      with({BM(24), BN(128), swap_operands(), stages(8)}),
+      with({BM(64), BN(128), swap_operands()}),
+      with({BM(16), BN(128), swap_operands(), split_fold(4)}),
+      with({BM(32), BN(64), swap_operands(), split_fold(8)}),
+      with({BM(64), BN(64), split_fold(2)}),
+      with({BM(128), BN(64), split_fold(3)}),
+  };
+  // Several tiles with rests in both directions; one whole row of tiles; few rows and more K.
+  const std::vector<Shape> shapes = {{300, 520, 640}, {1024, 384, 256}, {9, 576, 2048}};
+  compile_all({shapes[0]}, schedules);
+  for (const Shape& shape : shapes) {
+    if (!affordable(shape)) continue;
+    const Problem problem(stream(), shape, Fill::integers);
+    for (const Schedule& schedule : schedules) check(problem, schedule);
+  }
+}
+
+}  // namespace
+}  // namespace octile::test
