@@ -109,6 +109,11 @@ TEST_F(Exact, EverySchedule) {
       with({BM(32), BN(64), swap_operands(), split_fold(8)}),
       with({BM(64), BN(64), split_fold(2)}),
       with({BM(128), BN(64), split_fold(3)}),
+      // Extents that the tensor core's blocks of 64 and 8 don't divide.
+      with({BM(100), BN(100)}),
+      with({BM(32), BN(40)}),
+      with({BM(64), BN(4)}),
+      with({BM(12), BN(64), swap_operands()}),
   };
   // Several tiles with rests in both directions; one whole row of tiles; few rows and more K.
   const std::vector<Shape> shapes = {{300, 520, 640}, {1024, 384, 256}, {9, 576, 2048}};

@@ -1,0 +1,248 @@
+// fp8_gemm: printed by Octile for sm_90a, schedule [BM=128 BN=64 stages=4 consumers=2]
+// ... the prelude ...
+template <int At, int N> __device__ __forceinline__ void wgmma_m64n64k32_e4m3_e4m3(float (&d)[N], u64 a, u64 b, u32 accumulate) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %34, 0;\n"
+               "wgmma.mma_async.sync.aligned.m64n64k32.f32.e4m3.e4m3 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, p, 1, 1;}"
+               : "+f"(d[At + 0]), "+f"(d[At + 1]), "+f"(d[At + 2]), "+f"(d[At + 3]), "+f"(d[At + 4]), "+f"(d[At + 5]), "+f"(d[At + 6]), "+f"(d[At + 7]), "+f"(d[At + 8]), "+f"(d[At + 9]), "+f"(d[At + 10]), "+f"(d[At + 11]), "+f"(d[At + 12]), "+f"(d[At + 13]), "+f"(d[At + 14]), "+f"(d[At + 15]), "+f"(d[At + 16]), "+f"(d[At + 17]), "+f"(d[At + 18]), "+f"(d[At + 19]), "+f"(d[At + 20]), "+f"(d[At + 21]), "+f"(d[At + 22]), "+f"(d[At + 23]), "+f"(d[At + 24]), "+f"(d[At + 25]), "+f"(d[At + 26]), "+f"(d[At + 27]), "+f"(d[At + 28]), "+f"(d[At + 29]), "+f"(d[At + 30]), "+f"(d[At + 31])
+               : "l"(a), "l"(b), "r"(accumulate));
+}
+
+extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
+    const __grid_constant__ TensorMap map_0,
+    const __grid_constant__ TensorMap map_1,
+    const __grid_constant__ TensorMap map_2,
+    const unsigned char* __restrict__ a_p,
+    const long long a_s0,
+    const long long a_s1,
+    const float* __restrict__ sa_p,
+    const long long sa_s0,
+    const long long sa_s1,
+    const unsigned char* __restrict__ b_p,
+    const long long b_s0,
+    const long long b_s1,
+    const float* __restrict__ sb_p,
+    const long long sb_s0,
+    const long long sb_s1,
+    unsigned short* d_p,
+    const long long d_s0,
+    const long long d_s1,
+    const long long M_dim,
+    const long long K_dim,
+    const long long N_dim,
+    const int tiles_0,
+    const int tiles_1) {
+  // roles and shared memory
+  extern __shared__ unsigned char shared_bytes[];
+  const u32 ring_address = (shared_address(shared_bytes) + 1023) & ~1023u;
+  unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));
+  unsigned char* const scratch = ring + 102400;
+  const u32 scratch_address = ring_address + 102400;
+  unsigned char* const exchange = ring + 118784;
+  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
+  const int warpgroup = warp / 4;
+  const u32 full = ring_address + 118784, empty = full + 32;
+  if (threadIdx.x == 0) {
+    tma_prefetch_map(map_0);
+    tma_prefetch_map(map_1);
+    tma_prefetch_map(map_2);
+    for (int s = 0; s < 4; ++s) {
+      mbarrier_init(full + 8 * s, 97);
+      mbarrier_init(empty + 8 * s, 8);
+    }
+    mbarrier_fence_init();
+  }
+  __syncthreads();
+  if (warp >= 8) {
+    registers_decrease<56>();
+    if (warp == 8 && lane == 0) {  // bulk copies of dot operands
+      int stage = 0;
+      u32 phase = 0;
+      const int extent_0 = tiles_0;
+      const int extent_1 = tiles_1;
+      for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
+        const int layer = extent_0 * extent_1;
+        const int in_layer = tile % layer, group = 8 * extent_1;
+        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
+        const long long grid_0 = first + in_layer % group % width;
+        const long long grid_1 = in_layer % group / width;
+        {
+          const int trips = int(ceil_div(K_dim, 128ll));
+          const int begin = 0, end = trips;
+          for (int trip = begin; trip < end; ++trip) {
+            const long long v_12 = trip;
+            mbarrier_wait(empty + 8 * stage, phase ^ 1);
+            const u32 to = ring_address + stage * 25600;
+            mbarrier_expect(full + 8 * stage, 24576);
+            tma_load_2d(to + 0, map_0, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_0 * 128ll)));  // a
+            tma_load_2d(to + 16384, map_1, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_1 * 64ll)));  // b
+            if (++stage == 4) {
+              stage = 0;
+              phase ^= 1;
+            }
+          }
+        }
+      }
+    }
+    if (warp > 8) {  // small tiles
+      const int loader = thread - 288;
+      int stage = 0;
+      u32 phase = 0;
+      const int extent_0 = tiles_0;
+      const int extent_1 = tiles_1;
+      for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
+        const int layer = extent_0 * extent_1;
+        const int in_layer = tile % layer, group = 8 * extent_1;
+        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
+        const long long grid_0 = first + in_layer % group % width;
+        const long long grid_1 = in_layer % group / width;
+        {
+          const int trips = int(ceil_div(K_dim, 128ll));
+          const int begin = 0, end = trips;
+          for (int trip = begin; trip < end; ++trip) {
+            const long long v_12 = trip;
+            mbarrier_wait(empty + 8 * stage, phase ^ 1);
+            const u32 to = ring_address + stage * 25600;
+            #pragma unroll
+            for (int e = loader; e < 1; e += 96) {
+              const long long i0 = (((grid_1 * 64ll) + (long long)(0)) / 128ll);
+              const long long i1 = v_12;
+              const bool inside = in_bounds(i0, ceil_div(N_dim, 128ll)) && in_bounds(i1, ceil_div(K_dim, 128ll));
+              copy_async_4(to + 24576 + 4 * e, sb_p + (inside ? i0 * sb_s0 + i1 * sb_s1 : 0), inside);
+            }
+            #pragma unroll
+            for (int e = loader; e < 128; e += 96) {
+              const long long i0 = ((grid_0 * 128ll) + (long long)((e / 1 % 128 * 1)));
+              const long long i1 = v_12;
+              const bool inside = in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll));
+              copy_async_4(to + 24592 + 4 * e, sa_p + (inside ? i0 * sa_s0 + i1 * sa_s1 : 0), inside);
+            }
+            copy_async_arrive(full + 8 * stage);
+            if (++stage == 4) {
+              stage = 0;
+              phase ^= 1;
+            }
+          }
+        }
+      }
+    }
+    __syncwarp();
+  } else {
+  registers_increase<224>();
+  int stage = 0;
+  u32 phase = 0;
+  const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
+  const int BN_t = thread % 4 * 2;
+  const int extent_0 = tiles_0;
+  const int extent_1 = tiles_1;
+  for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
+    const int layer = extent_0 * extent_1;
+    const int in_layer = tile % layer, group = 8 * extent_1;
+    const int first = in_layer / group * 8, width = min(8, extent_0 - first);
+    const long long grid_0 = first + in_layer % group % width;
+    const long long grid_1 = in_layer % group / width;
+    const long long ceil_div_11 = ceil_div(K_dim, 128ll);
+    // fold, 4 stages
+    float fold_33[32];
+    #pragma unroll
+    for (int BN_8 = 0; BN_8 < 8; ++BN_8) {
+      #pragma unroll
+      for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
+        #pragma unroll
+        for (int BN_1 = 0; BN_1 < 2; ++BN_1) {
+          fold_33[BN_8 * 4 + BM_8 * 2 + BN_1] = 0.0f;
+        }
+      }
+    }
+    {
+      const int trips = int(ceil_div_11);
+      const int begin = 0, end = trips;
+      for (int trip = begin; trip < end; ++trip) {
+        const long long v_12 = trip;
+        mbarrier_wait(full + 8 * stage, phase);
+        float dot_29[32];
+        pin_registers(dot_29);
+        wgmma_fence();
+        {
+          const u64 a = matrix_descriptor<128>(ring_address + stage * 25600 + 0 + warpgroup * 8192);
+          const u64 b = matrix_descriptor<128>(ring_address + stage * 25600 + 16384);
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 0, b + 0, 0);
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 2, b + 2, 1);
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 4, b + 4, 1);
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 6, b + 6, 1);
+        }
+        wgmma_commit();
+        pin_registers(dot_29);
+        const long long mul_14 = (grid_1 * 64ll);
+        float sb_18[1];
+        {
+          constexpr int BN_1 = 0;
+          constexpr int BN_8 = 0;
+          sb_18[0] = reinterpret_cast<const float*>(ring + stage * 25600 + 24576)[0];
+        }
+        const long long mul_19 = (grid_0 * 128ll);
+        float sa_22[2];
+        #pragma unroll
+        for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
+          sa_22[BM_8] = reinterpret_cast<const float*>(ring + stage * 25600 + 24592)[(BM_t + BM_8 * 8)];
+        }
+        wgmma_wait<0>();
+        pin_registers(dot_29);
+        if (lane == 0) mbarrier_arrive(empty + 8 * stage);
+        #pragma unroll
+        for (int BN_8 = 0; BN_8 < 8; ++BN_8) {
+          #pragma unroll
+          for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
+            #pragma unroll
+            for (int BN_1 = 0; BN_1 < 2; ++BN_1) {
+              fold_33[BN_8 * 4 + BM_8 * 2 + BN_1] = fmaf(dot_29[BN_8 * 4 + BM_8 * 2 + BN_1], (sa_22[BM_8] * sb_18[0]), fold_33[BN_8 * 4 + BM_8 * 2 + BN_1]);
+            }
+          }
+        }
+        if (++stage == 4) {
+          stage = 0;
+          phase ^= 1;
+        }
+      }
+    }
+    const long long mul_35 = (grid_1 * 64ll);
+    const long long mul_38 = (grid_0 * 128ll);
+    // store d through shared memory
+    {
+      unsigned char* const staging = ring + 102400 + warpgroup * 8192;
+      if (thread % 128 == 0) tma_store_wait_read<0>();
+      named_barrier_sync(8 + warpgroup, 128);
+      const int row_of_thread = BM_t;
+      {
+        int BM_t = row_of_thread;
+        asm volatile("" : "+r"(BM_t));
+        #pragma unroll
+        for (int BN_8 = 0; BN_8 < 8; ++BN_8) {
+          #pragma unroll
+          for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
+            {
+              constexpr int BN_1 = 0;
+              const int row = (BM_t + BM_8 * 8) - warpgroup * 64, byte = (BN_t + BN_1 + BN_8 * 8) * 2;
+              alignas(4) unsigned short elements[2];
+              #pragma unroll
+              for (int pair = 0; pair < 2; pair += 2) {
+                auto element = [&](int BN_1) { return fold_33[BN_8 * 4 + BM_8 * 2 + BN_1]; };
+                const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
+                elements[pair] = packed & 0xffff;
+                elements[pair + 1] = packed >> 16;
+              }
+              copy_bytes<4>(staging + byte / 128 * 8192 + swizzled_offset<128>(row, byte % 128), elements);
+            }
+          }
+        }
+      }
+      fence_async_proxy();
+      named_barrier_sync(8 + warpgroup, 128);
+      if (thread % 128 == 0) {
+        tma_store_2d(map_2, shared_address(staging) + 0, int(mul_35), int(mul_38 + warpgroup * 64));
+        tma_store_commit();
+      }
+    }
+  }
+  if (thread % 128 == 0) tma_store_wait_read<0>();
+  }
+}

@@ -1,0 +1,58 @@
+// The emitted CUDA of four small kernels, in golden/, the prelude left out.
+// OCTILE_UPDATE_GOLDEN=1 rewrites the files: read the difference before committing it.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "octile/codegen/cuda/prelude.hpp"
+#include "octile/tests/cuda/kernels.hpp"
+
+namespace octile::test {
+namespace {
+
+void expect_golden(const std::string& name, std::string text) {
+  const std::size_t prelude = text.find(cuda::prelude());
+  ASSERT_NE(prelude, std::string::npos);
+  text.replace(prelude, cuda::prelude().size(), "// ... the prelude ...\n");
+  const std::string path = std::string(OCTILE_GOLDEN_DIR) + "/" + name + ".cu";
+  if (std::getenv("OCTILE_UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path) << text;
+    return;
+  }
+  std::ifstream file(path);
+  ASSERT_TRUE(file) << "no golden file " << path << "; write it with OCTILE_UPDATE_GOLDEN=1";
+  std::ostringstream wanted;
+  wanted << file.rdbuf();
+  EXPECT_EQ(wanted.str(), text) << "differs from " << path
+                                << "; if that is meant, run again with OCTILE_UPDATE_GOLDEN=1";
+}
+
+TEST(Golden, VectorAdd) {
+  expect_golden("vector_add", vector_add().with({BM(1024), warps(4)}).emit({{"M", 4096}}));
+}
+
+TEST(Golden, RowSoftmax) {
+  const auto kernel = row_softmax().with({BM(2), BN(512), warps(4)});
+  expect_golden("row_softmax", kernel.emit({{"M", 64}, {"N", 512}}));
+}
+
+TEST(Golden, Quantize) {
+  const auto kernel = quantize().with({BM(8), BN(256), warps(4)});
+  expect_golden("quantize_1x128", kernel.emit({{"M", 64}, {"K", 1024}}));
+}
+
+TEST(Golden, BlockScaledGemm) {
+  const auto kernel = fp8_gemm().with({BM(128), BN(64), stages(4), consumers(2)});
+  expect_golden("fp8_gemm", kernel.emit({{"M", 256}, {"N", 512}, {"K", 1024}}));
+}
+
+TEST(Golden, EmissionIsDeterministic) {
+  const ProblemSizes sizes = {{"M", 1024}, {"N", 2112}, {"K", 7168}};
+  EXPECT_EQ(fp8_gemm().emit(sizes), fp8_gemm().emit(sizes));
+  EXPECT_EQ(gemm_bias_gelu().emit(sizes), gemm_bias_gelu().emit(sizes));
+}
+
+}  // namespace
+}  // namespace octile::test

@@ -1,0 +1,169 @@
+// Schedules that can't be had are refused before anything is compiled, with the limit, the amount
+// and what would fit.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "octile/tests/cuda/kernels.hpp"
+
+namespace octile::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+const ProblemSizes kSizes = {{"M", 1024}, {"N", 2112}, {"K", 7168}};
+
+/// The words that a schedule of `kernel` is refused with; "" if it is not.
+template <class Kernel>
+std::string refusal(const Kernel& kernel, std::initializer_list<Knob> knobs,
+                    const ProblemSizes& sizes = kSizes) {
+  try {
+    kernel.with(knobs).emit(sizes);
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(static_cast<int>(error.code()), static_cast<int>(ErrorCode::user)) << error.what();
+    return error.what();
+  }
+}
+
+TEST(Refusals, LegalSchedulesAreNotRefused) {
+  EXPECT_EQ(refusal(fp8_gemm(), {}), "");
+  EXPECT_EQ(refusal(fp8_gemm(), {BM(128), BN(128), stages(5)}), "");
+  EXPECT_EQ(refusal(plain_fp8_gemm(), {BM(64), BN(8)}), "");
+}
+
+TEST(Refusals, SharedMemory) {
+  const std::string words = refusal(fp8_gemm(), {BM(128), BN(128), stages(9)});
+  EXPECT_THAT(words, AllOf(HasSubstr("fp8_gemm"), HasSubstr("BM=128 BN=128 stages=9"),
+                           HasSubstr("stages=9 of 33792 bytes need 304128"), HasSubstr("are left"),
+                           HasSubstr("stages would fit")));
+  const auto softmax = row_softmax().with({BN(1024)});
+  EXPECT_EQ(refusal(softmax, {BM(4)}, {{"M", 64}, {"N", 1000}}), "");
+}
+
+TEST(Refusals, Registers) {
+  const std::string words =
+      refusal(fp8_gemm(), {BM(128), BN(128), consumers(2), consumer_registers(256)});
+  EXPECT_THAT(words, AllOf(HasSubstr("256 registers per consumer"), HasSubstr("need "),
+                           HasSubstr("registers of 64512")));
+}
+
+TEST(Refusals, Consumers) {
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(128), consumers(3)}),
+              HasSubstr("consumers=3 doesn't divide the tile's 2 blocks of 64 rows; use 1"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(320), BN(64), consumers(5)}),
+              HasSubstr("consumers=5 is above the limit of 4"));
+}
+
+TEST(Refusals, Clusters) {
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(64), cluster(16, BM)}),
+              HasSubstr("cluster=16 is above 8"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(136), cluster(2, BM)}),
+              HasSubstr("cluster=2 must divide a shared tile of 136 rows into multiples of 8"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(64), cluster(2, BM), split_fold(2)}),
+              HasSubstr("cluster and split_fold can't be combined"));
+}
+
+TEST(Refusals, SplitFold) {
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(64), split_fold(16)}),
+              HasSubstr("split_fold=16 is above the portable cluster size of 8"));
+  EXPECT_THAT(refusal(row_softmax(), {BM(4), BN(1024), split_fold(2)}, {{"M", 64}, {"N", 1000}}),
+              HasSubstr("split_fold needs exactly one pipelined fold that is a sum"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(192), split_fold(2), stages(1)}),
+              AllOf(HasSubstr("split_fold needs 98304 bytes to exchange sums"),
+                    HasSubstr("use more stages")));
+}
+
+TEST(Refusals, Stores) {
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(64), split_fold(2), tma_store(true)}),
+              HasSubstr("tma_store=1 needs a pipelined fold that isn't split"));
+  EXPECT_THAT(
+      refusal(fp8_gemm(), {BM(8), BN(64), swap_operands(), tma_store(true)}),
+      AllOf(HasSubstr("the store to 'd' can't be a TMA copy"), HasSubstr("16-byte strides")));
+}
+
+TEST(Refusals, Axes) {
+  constexpr axis<"BX"> BX;
+  EXPECT_THAT(refusal(fp8_gemm(), {BX(128)}),
+              AllOf(HasSubstr("axis BX"), HasSubstr("its axes are: BM, BN, ")));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(128), cluster(2, BX)}),
+              HasSubstr("there is no axis 'BX'"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(128), fastest(BX)}),
+              HasSubstr("there is no axis 'BX'"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(0), BN(128)}),
+              HasSubstr("schedule binds axis BM to 0: expected 1 or more"));
+  EXPECT_THAT(refusal(quantize(), {BM(4), BN(96)}, {{"M", 64}, {"K", 1024}}),
+              HasSubstr("bind it to a multiple of 128"));
+}
+
+TEST(Refusals, Warps) {
+  EXPECT_THAT(refusal(vector_add(), {BM(1024), warps(3)}, {{"M", 4096}}),
+              HasSubstr("warps=3 must be a power of two up to 32"));
+  EXPECT_THAT(refusal(vector_add(), {BM(1024), warps(64)}, {{"M", 4096}}),
+              HasSubstr("warps=64 must be a power of two up to 32"));
+}
+
+/// A knob that a refusal has to name, and the refusal.
+struct Refused {
+  std::string what;
+  std::string words;
+};
+
+// Wait for codegen/cuda: each of these is accepted, and the code is as without the knob.
+TEST(Refusals, DISABLED_KnobsThatAreNotLowered) {
+  const auto gemm = fp8_gemm().with({BM(128), BN(64)});
+  const auto add = vector_add().with({BM(1024)});
+  const ProblemSizes few = {{"M", 4096}}, threads = {{"M", 100}, {"N", 72}, {"K", 200}};
+  const std::vector<Refused> list = {
+      {"ping_pong", refusal(gemm, {ping_pong()})},
+      {"epilogue_overlap", refusal(gemm, {epilogue_overlap()})},
+      {"warps", refusal(gemm, {warps(8)})},
+      {"order_consumers", refusal(gemm, {consumers(1), order_consumers()})},
+      {"unroll", refusal(gemm, {accumulators(2), unroll(4)})},
+      {"persistent", refusal(gemm, {split_fold(2), persistent()})},
+      {"fastest_axis", refusal(gemm, {cluster(2, BM), fastest(BN)})},
+      // No pipelined fold: rows of 200 bytes don't go through TMA.
+      {"stages", refusal(gemm, {stages(3)}, threads)},
+      {"accumulators", refusal(gemm, {accumulators(2)}, threads)},
+      {"consumer_registers", refusal(gemm, {consumer_registers(64)}, threads)},
+      // No dot.
+      {"stages", refusal(add, {stages(3)}, few)},
+      {"consumers", refusal(add, {consumers(2)}, few)},
+      {"swap_operands", refusal(add, {swap_operands()}, few)},
+      {"accumulators", refusal(add, {accumulators(2)}, few)},
+      {"unroll", refusal(add, {unroll(2)}, few)},
+      {"order_consumers", refusal(add, {order_consumers()}, few)},
+      {"group_width", refusal(add, {group_width(4)}, few)},
+      {"consumer_registers", refusal(add, {consumer_registers(64)}, few)},
+      {"producer_registers", refusal(add, {producer_registers(64)}, few)},
+      {"ping_pong", refusal(add, {ping_pong()}, few)},
+  };
+  for (const Refused& r : list) EXPECT_THAT(r.words, HasSubstr(r.what));
+}
+
+// Wait for codegen/cuda: each of these is accepted.
+TEST(Refusals, DISABLED_ValuesOutOfRange) {
+  const auto gemm = fp8_gemm().with({BM(128), BN(64)});
+  const std::vector<Refused> list = {
+      {"accumulators=3", refusal(gemm, {accumulators(3)})},
+      {"accumulators=2", refusal(gemm, {accumulators(2), stages(1)})},
+      {"stages=-1", refusal(gemm, {stages(-1)})},
+      {"split_fold=0", refusal(gemm, {split_fold(0)})},
+      {"split_fold=-2", refusal(gemm, {split_fold(-2)})},
+      {"cluster=0", refusal(gemm, {cluster(0, BM)})},
+      {"consumer_registers=100", refusal(gemm, {consumer_registers(100)})},
+      {"consumer_registers=8", refusal(gemm, {consumer_registers(8)})},
+      {"producer_registers=20", refusal(gemm, {producer_registers(20)})},
+      {"unroll=-3", refusal(gemm, {unroll(-3)})},
+      {"group_width=-2", refusal(gemm, {group_width(-2)})},
+      {"warps=-4", refusal(vector_add(), {BM(1024), warps(-4)}, {{"M", 4096}})},
+      {"cluster=2",
+       refusal(row_softmax(), {BM(4), BN(1024), cluster(2, BM)}, {{"M", 64}, {"N", 1000}})},
+      // Last, as it ends the process.
+      {"consumers=-1", refusal(gemm, {consumers(-1)})},
+  };
+  for (const Refused& r : list) EXPECT_THAT(r.words, HasSubstr(r.what));
+}
+
+}  // namespace
+}  // namespace octile::test
