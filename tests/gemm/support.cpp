@@ -23,17 +23,17 @@ std::string label(const Launch& run) {
                      info(run.gemm->d).name, octile::to_string(run.schedule));
 }
 
-/// The first element of `narrow` that isn't `wide` rounded to bf16.
+/// An element of `narrow` that isn't `wide` rounded to bf16, or "".
 std::string rounding_mismatch(const Guarded& wide, const Guarded& narrow) {
-  std::atomic<std::int64_t> first = -1;
+  std::atomic<std::int64_t> wrong = -1;
   parallel_for(wide.rows(), 8, [&](std::int64_t i) {
     for (std::int64_t j = 0; j < wide.columns(); ++j) {
       const std::uint32_t want = numerics::encode(ElementType::bf16, wide.row<float>(i)[j]);
-      if (narrow.row<std::uint16_t>(i)[j] != want) first = i * wide.columns() + j;
+      if (narrow.row<std::uint16_t>(i)[j] != want) wrong = i * wide.columns() + j;
     }
   });
-  if (first < 0) return {};
-  const std::int64_t i = first / wide.columns(), j = first % wide.columns();
+  if (wrong < 0) return {};
+  const std::int64_t i = wrong / wide.columns(), j = wrong % wide.columns();
   return fmt::format("row {}, column {}: got the bf16 {}, expected {} rounded", i, j,
                      numerics::decode(ElementType::bf16, narrow.row<std::uint16_t>(i)[j]),
                      wide.row<float>(i)[j]);
