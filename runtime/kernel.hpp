@@ -124,6 +124,17 @@ class Kernel {
   CompiledVariant compile_for(const ProblemSizes& sizes, const cuda::Target& target = {}) const {
     return state_->compile_for(*dispatch_, sizes, target);
   }
+  /// The same for the tensors of a call: their extents, strides and alignment count, their memory
+  /// is not looked at. `compile_call({}, a, b, d)` compiles for an H200 on any machine.
+  template <class... Args>
+  CompiledVariant compile_call(const cuda::Target& target, const Args&... args) const {
+    if constexpr (checked<Args...>()) {
+      const std::array<runtime::Argument, sizeof...(Args)> list{argument(args)...};
+      return state_->compile_call(*dispatch_, list, target);
+    } else {
+      return {};  // refused above, in one message
+    }
+  }
 
   /// The tile program, its axes not yet bound.
   const ir::Function& ir() const { return state_->function(); }

@@ -217,6 +217,17 @@ CompiledVariant KernelState::compile_for(Dispatch& dispatch, const ProblemSizes&
   return {variant.key().schedule, variant.program(), variant.compiled()};
 }
 
+CompiledVariant KernelState::compile_call(Dispatch& dispatch, std::span<const Argument> arguments,
+                                          const cuda::Target& target) {
+  std::vector<Argument> open(arguments.begin(), arguments.end());
+  for (Argument& argument : open) argument.view.place = Place::any;
+  Binding binding;
+  binder_->bind(open, Place::device, binding);
+  const Resolver resolver{*function_, cache_->mutex, cache_->cuda, cache_->cpu};
+  CudaVariant& variant = resolver.cuda_variant(dispatch.partial, binding, target);
+  return {variant.key().schedule, variant.program(), variant.compiled()};
+}
+
 CacheStatistics KernelState::statistics() const {
   CacheStatistics result;
   const std::lock_guard lock(cache_->mutex);

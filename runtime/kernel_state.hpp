@@ -69,6 +69,9 @@ class KernelState {
   /// The same, compiled; a later launch that agrees finds it in the cache.
   CompiledVariant compile_for(Dispatch& dispatch, const ProblemSizes& sizes,
                               const cuda::Target& target);
+  /// The same for what is known of a call's tensors, wherever their memory is.
+  CompiledVariant compile_call(Dispatch& dispatch, std::span<const Argument> arguments,
+                               const cuda::Target& target);
 
   CacheStatistics statistics() const;
 

@@ -45,10 +45,20 @@ void Emitter::region(const ir::Region& region) {
   for (const ir::Op* op : region.ops) operation(*op);
 }
 
+// A fold also runs for the stores in it, whatever becomes of its results.
+bool Emitter::is_needed(const ir::Op& op) const {
+  bool needed = std::any_of(op.results.begin(), op.results.end(),
+                            [&](const ir::Value* v) { return needed_.count(v) != 0; });
+  if (op.kind == OpKind::fold && !needed) {
+    ir::for_each_op(*op.regions[0], [&](const ir::Op& x) { needed |= x.kind == OpKind::store; });
+  }
+  return needed;
+}
+
 void Emitter::operation(const ir::Op& op) {
   if (op.kind == OpKind::store) return store(op);
   if (op.kind == OpKind::yield) return;
-  if (!needed_.count(op.result())) return;
+  if (!is_needed(op)) return;
   switch (op.kind) {
     case OpKind::load:
       return load(op);
@@ -57,10 +67,20 @@ void Emitter::operation(const ir::Op& op) {
     case OpKind::reduce:
       return reduce(op);
     case OpKind::fold:
-      return fold(op);
+      return op.results.empty() && plan_.find_fold(&op) == nullptr ? loop(op) : fold(op);
     default:
       if (!is_inline(op.result())) materialize(op);
   }
+}
+
+// A fold that carries nothing.
+void Emitter::loop(const ir::Op& op) {
+  const ir::Value* index = op.regions[0]->args[0];
+  names_[index] = name_of(index);
+  out_.open("for (long long {0} = 0, {0}_end = {1}; {0} < {0}_end; ++{0}) {{", names_[index],
+            expr(op.operand(0)));
+  region(*op.regions[0]);
+  out_.close();
 }
 
 std::vector<const Factor*> Emitter::registers(const ir::Value* value) {

@@ -68,6 +68,8 @@ class Emitter {
   // emit_values.cpp: expressions over one element, and values in register arrays.
   void region(const ir::Region& region);
   void operation(const ir::Op& op);
+  bool is_needed(const ir::Op& op) const;
+  void loop(const ir::Op& op);
   void materialize(const ir::Op& op);
   bool is_inline(const ir::Value* value) const;
   std::string expr(const ir::Value* value);

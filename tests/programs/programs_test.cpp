@@ -1,0 +1,34 @@
+// Every program in one place: on the CPU, compiled for sm_90a without a GPU, or on a GPU.
+#include <gtest/gtest.h>
+
+#include "octile/tests/programs/support.hpp"
+
+namespace octile::test {
+namespace {
+
+#if defined(OCTILE_PROGRAMS_ON_GPU)
+constexpr Where kWhere = Where::gpu;
+#elif defined(OCTILE_PROGRAMS_BY_NVRTC)
+constexpr Where kWhere = Where::nvrtc;
+#else
+constexpr Where kWhere = Where::cpu;
+#endif
+
+class Programs : public testing::TestWithParam<Program> {};
+
+TEST_P(Programs, AreCorrect) {
+  if (kWhere == Where::gpu) {
+    if (const std::string problem = gpu_problem(); !problem.empty()) GTEST_SKIP() << problem;
+  }
+  if (kWhere == Where::cpu && !cpu::available()) GTEST_SKIP() << "built without the CPU back end";
+  Trial trial(kWhere);
+  GetParam().run(trial);
+  for (const std::string& problem : trial.finish()) ADD_FAILURE() << problem;
+  EXPECT_GT(trial.runs(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Programs, testing::ValuesIn(programs()),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace octile::test
