@@ -120,7 +120,10 @@ bool Analysis::is_pointwise(const ir::Value* value) {
     ok = value->type.is_scalar();
   } else {
     const ir::Op& op = *value->def;
-    ok = op.kind == OpKind::load || op.operands.empty() || ir::info(op.kind).elementwise;
+    // What the kernel writes too is read where the program reads it.
+    ok = op.kind == OpKind::load
+             ? function_.params[static_cast<std::size_t>(op.attr.index)].access == ir::Access::in
+             : op.operands.empty() || ir::info(op.kind).elementwise;
     for (const ir::Value* v : op.operands) ok = ok && is_pointwise(v);
   }
   return pointwise_[value] = ok;

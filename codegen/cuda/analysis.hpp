@@ -40,8 +40,8 @@ class Analysis {
   Runs runs(const std::vector<ir::Value*>& values, const std::vector<ir::AxisId>& axes);
   /// Bit p set: depends on grid position p. Bit 3: depends on the arguments of some fold.
   unsigned dependences(const ir::Value* value);
-  /// Computed from loads, leaves and element-wise operations alone, so that any thread can evaluate
-  /// any element of it by itself.
+  /// Computed from loads of `in` tensors, leaves and element-wise operations alone, so that any
+  /// thread can evaluate any element of it by itself.
   bool is_pointwise(const ir::Value* value);
 
   std::int64_t extent(ir::AxisId axis) const {

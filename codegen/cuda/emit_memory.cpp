@@ -95,7 +95,35 @@ std::string Emitter::padding_text(const std::vector<ir::AxisId>& axes, ir::AxisI
   return text;
 }
 
+// True where a tensor is reached several times in ways that may bring different threads to one
+// element, so that their order matters. Not so for one store alone, nor where every access is at
+// the same indices, once per program, and by the one thread that holds the element.
+bool Emitter::meets_itself(const ir::Op& op) {
+  const ir::Param& param = function_.params[static_cast<std::size_t>(op.attr.index)];
+  if (param.access == ir::Access::in) return false;
+  std::size_t rank = param.shape.size();
+  int accesses = 0;
+  bool same = true, in_loop = false, stored = false;
+  ir::for_each_op(*function_.body, [&](const ir::Op& x) {
+    if ((x.kind != OpKind::load && x.kind != OpKind::store) || x.attr.index != op.attr.index)
+      return;
+    ++accesses;
+    stored |= x.kind == OpKind::store;
+    in_loop |= x.parent != function_.body;
+    same = same && std::equal(x.operands.begin(), x.operands.begin() + rank, op.operands.begin());
+  });
+  if (!stored || (accesses == 1 && !in_loop)) return false;
+  std::string owner = family_->primary_condition(index_axes(op, rank), {});
+  return !same || in_loop || !owner.empty();
+}
+
+// Lets every thread finish what it did to the tensor so far.
+void Emitter::settle(const ir::Op& op) {
+  if (meets_itself(op)) out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+}
+
 void Emitter::load(const ir::Op& op) {
+  settle(op);
   if (current_fold_ != nullptr) {
     for (const SmallLoad& s : current_fold_->small) {
       if (s.load == &op) return small_load(s);
@@ -226,6 +254,7 @@ void Emitter::store(const ir::Op& op) {
                     function_.name, param_name(op)));
   }
   out_.line("// store {}", param_name(op));
+  settle(op);
   std::string primary = family_->primary_condition(axes, runs);
   if (plan_.cluster_position >= 0)
     primary += fmt::format("{}tile_valid", primary.empty() ? "" : " && ");

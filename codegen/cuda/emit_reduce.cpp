@@ -23,6 +23,9 @@ std::string Emitter::combine(const ir::Op& op, const std::string& x, const std::
 
 namespace {
 
+// What the plan sets aside for sums that cross warps.
+constexpr int kExchangeBytes = 4096;
+
 std::string identity_text(const ir::Op& op) {
   ElementType type = op.result()->type.element;
   if (op.attr.reduce == ReduceKind::sum) return type == ElementType::f32 ? "0.0f" : "0";
@@ -42,8 +45,13 @@ void Emitter::reduce(const ir::Op& op) {
   const AxisLayout& layout = family_->at(axis);
   std::int64_t group = op.attr.group == 0 ? layout.padded : op.attr.group;
   std::vector<const Factor*> inner, threads;
+  const Factor* whole = nullptr;  // a digit of registers that holds several groups
   for (const Factor& f : layout.factors) {
     if (f.size == 1 || f.place >= group) continue;
+    if (f.kind == Factor::Kind::reg && f.place == 1 && f.size > group) {
+      whole = &f;
+      continue;
+    }
     if (std::int64_t{f.place} * f.size > group) {
       throw ir::Error(fmt::format(
           "kernel '{}': groups of {} along axis '{}' (extent {}) don't fit the layout of {} "
@@ -61,6 +69,12 @@ void Emitter::reduce(const ir::Op& op) {
   out_.open("{{");
   out_.line("{} sum = {};", type, identity_text(op));
   int inner_loops = open_loops(inner);
+  if (whole != nullptr) {
+    out_.line("const int group = {0} - {0} % {1};", whole->var, group);
+    out_.line("#pragma unroll");
+    out_.open("for (int {0} = group; {0} < group + {1}; ++{0}) {{", whole->var, group);
+    ++inner_loops;
+  }
   std::string element = expr(x);
   if (layout.is_padded() && op.attr.group == 0) {
     element = fmt::format("{} < {} ? {} : {}", family_->coordinate(axis), layout.extent, element,
@@ -93,21 +107,46 @@ void Emitter::reduce_across_threads(const ir::Op& op, const std::vector<const Fa
       }
     }
   }
-  for (auto [stride, size] : warps) {
-    // Everyone reads the same values in the same order, so every copy gets the same bits.
-    out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+  for (auto [stride, size] : warps) exchange_sums(op, stride, size);
+}
+
+// Everyone reads the same values in the same order, so every copy gets the same bits.
+void Emitter::exchange_sums(const ir::Op& op, int stride, int size) {
+  ElementType element = op.result()->type.element;
+  std::string_view type = register_type(element);
+  // 4 bytes per thread are set aside: wider values of many threads go in halves.
+  bool halves = size_in_bytes(element) * plan_.compute_threads > kExchangeBytes;
+  out_.open("{{");
+  out_.line("const int first = thread - thread / {} % {} * {};", stride, size, stride);
+  auto meet = [&] { out_.line("named_barrier_sync(1, {});", plan_.compute_threads); };
+  if (!halves) {
+    meet();
     out_.line("reinterpret_cast<{}*>(exchange)[thread] = sum;", type);
-    out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
-    out_.open("{{");
-    out_.line("const int first = thread - thread / {} % {} * {};", stride, size, stride);
+    meet();
     out_.line("sum = reinterpret_cast<const {}*>(exchange)[first];", type);
     out_.line("#pragma unroll 8");
     out_.line("for (int w = 1; w < {}; ++w) sum = {};", size,
               combine(op, "sum",
                       fmt::format("reinterpret_cast<const {}*>(exchange)[first + w * {}]", type,
                                   stride)));
-    out_.close();
+  } else {
+    out_.line("u64 parts[{}] = {{}};", size);
+    for (int shift : {0, 32}) {
+      meet();
+      out_.line("reinterpret_cast<u32*>(exchange)[thread] = u32(u64(sum) >> {});", shift);
+      meet();
+      out_.line("#pragma unroll");
+      out_.line(
+          "for (int w = 0; w < {}; ++w) parts[w] |= u64(reinterpret_cast<const "
+          "u32*>(exchange)[first + w * {}]) << {};",
+          size, stride, shift);
+    }
+    out_.line("sum = (long long)(parts[0]);");
+    out_.line("#pragma unroll");
+    out_.line("for (int w = 1; w < {}; ++w) sum = {};", size,
+              combine(op, "sum", "(long long)(parts[w])"));
   }
+  out_.close();
 }
 
 }  // namespace octile::cuda

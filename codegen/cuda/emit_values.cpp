@@ -1,6 +1,7 @@
 // Expressions over one element, and values kept in register arrays.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
@@ -23,6 +24,10 @@ std::string Emitter::name_of(const ir::Value* value) {
                  ? function_.params[static_cast<std::size_t>(op.attr.index)].name
                  : std::string(ir::info(op.kind).name);
     }
+  }
+  // Apart from what the frame of the kernel names so.
+  for (std::string_view taken : {"grid", "extent", "tiles", "map", "trips"}) {
+    if (hint == taken) hint += "_value";
   }
   return fmt::format("{}_{}", hint, value->id);
 }
@@ -159,6 +164,11 @@ std::string Emitter::expr(const ir::Value* value) {
 
 std::string Emitter::constant_text(const ir::Op& op) const {
   ElementType type = op.result()->type.element;
+  // The least integers have no literals of their own.
+  if (type == ElementType::i64 && op.attr.int_value == std::numeric_limits<std::int64_t>::min())
+    return "(-9223372036854775807ll - 1)";
+  if (type == ElementType::i32 && op.attr.int_value == std::numeric_limits<std::int32_t>::min())
+    return "(-2147483647 - 1)";
   if (type == ElementType::i64) return fmt::format("{}ll", op.attr.int_value);
   if (type == ElementType::b1)
     return op.attr.int_value != 0 || op.attr.float_value != 0 ? "true" : "false";

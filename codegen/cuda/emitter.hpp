@@ -105,6 +105,8 @@ class Emitter {
   std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip,
                            const Runs& runs) const;
   void tma_store(const TmaStore& t);
+  bool meets_itself(const ir::Op& op);
+  void settle(const ir::Op& op);
   void pack_elements(const ir::Value* value, const Factor& digit, int width);
   void store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access);
 
@@ -112,6 +114,7 @@ class Emitter {
   void reduce(const ir::Op& op);
   std::string combine(const ir::Op& op, const std::string& x, const std::string& y) const;
   void reduce_across_threads(const ir::Op& op, const std::vector<const Factor*>& digits);
+  void exchange_sums(const ir::Op& op, int stride, int size);
 
   // emit_dot.cpp
   void dot(const ir::Op& op);

@@ -126,12 +126,36 @@ bool Family::is_consistent(const std::vector<ir::AxisId>& axes) const {
   return true;
 }
 
-void split_at_run(AxisLayout& layout, std::int64_t run) {
+namespace {
+
+// Register order of accumulator digits; the gaps leave room for splits.
+constexpr int kOrderPair = 0, kOrderHalf = 100, kOrderColumns = 200, kOrderBlocks = 100000;
+
+// Not to be taken for a value's name, which ends in "_" and a number.
+std::string digit_name(const std::string& axis, int place) {
+  return fmt::format("{}_i{}", axis, place);
+}
+
+Factor reg(const std::string& axis, int size, int place, int order) {
+  return {Factor::Kind::reg, size, place, 1, order, digit_name(axis, place)};
+}
+Factor thread(int size, int place, int stride) {
+  return {Factor::Kind::thread, size, place, stride, 0, {}};
+}
+
+}  // namespace
+
+namespace {
+
+// Splits the digit that straddles `run`; false where that isn't even.
+bool split_evenly(AxisLayout& layout, std::int64_t run) {
   std::vector<Factor> out;
+  bool even = true;
   for (const Factor& f : layout.factors) {
     bool straddles = f.place < run && run < std::int64_t{f.place} * f.size;
-    if (f.kind == Factor::Kind::cta || !straddles || run % f.place != 0 ||
-        f.size % (run / f.place) != 0) {
+    bool divides = run % f.place == 0 && f.size % (run / f.place) == 0;
+    if (f.kind == Factor::Kind::cta || !straddles || !divides) {
+      even = even && (!straddles || f.kind == Factor::Kind::cta);
       out.push_back(f);
       continue;
     }
@@ -139,28 +163,71 @@ void split_at_run(AxisLayout& layout, std::int64_t run) {
     inner.size = static_cast<int>(run / f.place);
     outer.size = f.size / inner.size;
     outer.place = f.place * inner.size;
-    outer.var = fmt::format("{}_{}", layout.name, outer.place);
+    outer.var = digit_name(layout.name, outer.place);
     outer.order = f.order + 1;
     if (f.kind == Factor::Kind::thread) outer.stride = f.stride * inner.size;
     out.push_back(inner);
     out.push_back(outer);
   }
   layout.factors = std::move(out);
+  return even;
 }
 
-namespace {
-
-// Register order of accumulator digits; the gaps leave room for splits.
-constexpr int kOrderPair = 0, kOrderHalf = 100, kOrderColumns = 200, kOrderBlocks = 100000;
-
-Factor reg(const std::string& axis, int size, int place, int order) {
-  return {Factor::Kind::reg, size, place, 1, order, fmt::format("{}_{}", axis, place)};
-}
-Factor thread(int size, int place, int stride) {
-  return {Factor::Kind::thread, size, place, stride, 0, {}};
+// A blocked layout divided at runs that its powers of two don't reach: between one run and the next
+// come the vector, then as many of its threads as divide what is left, then registers. Runs that
+// don't divide each other leave the whole axis to registers.
+void divide_anew(AxisLayout& layout) {
+  int lanes = 1, stride = 1, order = 0, vector = 1;
+  for (const Factor& f : layout.undivided) {
+    if (f.kind == Factor::Kind::thread) lanes = f.size, stride = f.stride;
+    if (f.kind == Factor::Kind::reg && f.place == 1) vector = f.size, order = f.order;
+  }
+  layout.factors.clear();
+  int place = 1;
+  auto push_reg = [&](int size) {
+    if (size > 1) layout.factors.push_back(reg(layout.name, size, place, order++));
+    place *= size;
+  };
+  auto push_threads = [&](int size) {
+    if (size > 1) layout.factors.push_back(thread(size, place, stride));
+    place *= size;
+    stride *= size;
+    lanes /= size;
+  };
+  bool nested = true;
+  std::int64_t before = 1;
+  for (std::int64_t run : layout.runs) {
+    nested = nested && run % before == 0;
+    before = run;
+  }
+  for (std::int64_t run : nested ? layout.runs : std::vector<std::int64_t>{}) {
+    int rest = static_cast<int>(run / place);
+    if (place == 1) {
+      push_reg(std::gcd(vector, rest));
+      rest = static_cast<int>(run / place);
+    }
+    push_threads(std::min(lanes, largest_power_of_two_divisor(rest)));
+    push_reg(static_cast<int>(run / place));
+  }
+  int rest = (layout.extent + place - 1) / place, some = 1;
+  while (nested && some < lanes && some < rest) some *= 2;
+  push_threads(some);
+  push_reg((rest + some - 1) / some);
+  layout.padded = place;
 }
 
 }  // namespace
+
+void split_at_run(AxisLayout& layout, std::int64_t run) {
+  if (run <= 1 || std::count(layout.runs.begin(), layout.runs.end(), run) != 0) return;
+  if (layout.runs.empty()) layout.undivided = layout.factors;
+  layout.runs.insert(std::lower_bound(layout.runs.begin(), layout.runs.end(), run), run);
+  // From the start, so that the order in which runs are found doesn't show.
+  layout.factors = layout.undivided;
+  bool even = true;
+  for (std::int64_t r : layout.runs) even = split_evenly(layout, r) && even;
+  if (!even && layout.blocked) divide_anew(layout);
+}
 
 AxisLayout mma_m_layout(ir::AxisId axis, const std::string& name, int extent, const MmaShape& s) {
   AxisLayout layout{axis, name, extent, 64 * s.m_blocks * s.warpgroups, {}};
@@ -193,6 +260,7 @@ Family blocked_family(const std::vector<AxisLayout>& axes, int threads, int vect
     int rest = (chunks + lanes - 1) / lanes;
     layout.padded = v * lanes * rest;
     layout.factors.clear();
+    layout.blocked = true;
     if (v > 1) layout.factors.push_back(reg(layout.name, v, 1, order++));
     if (lanes > 1) layout.factors.push_back(thread(lanes, v, stride));
     if (rest > 1) layout.factors.push_back(reg(layout.name, rest, v * lanes, order + 1000));

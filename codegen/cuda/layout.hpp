@@ -34,6 +34,9 @@ struct AxisLayout {
   int extent = 1;
   int padded = 1;
   std::vector<Factor> factors;
+  bool blocked = false;                 ///< free to be divided anew, unlike a tensor core's layout
+  std::vector<std::int64_t> runs = {};  ///< that the digits are divided at, ascending
+  std::vector<Factor> undivided = {};   ///< the digits before any run, once there is one
 
   bool is_padded() const { return padded != extent; }
 };
@@ -73,7 +76,8 @@ class Family {
   std::map<ir::AxisId, AxisLayout> axes_;
 };
 
-/// Splits the digits of `layout` at the places in `runs` where that divides evenly.
+/// Divides the digits of `layout` at `run` and at every run given before. Where that isn't even, a
+/// blocked layout is divided anew; a tensor core's keeps the digit that straddles the run.
 void split_at_run(AxisLayout& layout, std::int64_t run);
 
 /// How a wgmma accumulator spreads over its warpgroups (PTX ISA, "wgmma register fragments").
