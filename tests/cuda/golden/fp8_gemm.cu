@@ -144,12 +144,12 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     // fold, 4 stages
     float fold_33[32];
     #pragma unroll
-    for (int BN_8 = 0; BN_8 < 8; ++BN_8) {
+    for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
       #pragma unroll
-      for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
+      for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
         #pragma unroll
-        for (int BN_1 = 0; BN_1 < 2; ++BN_1) {
-          fold_33[BN_8 * 4 + BM_8 * 2 + BN_1] = 0.0f;
+        for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+          fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = 0.0f;
         }
       }
     }
@@ -175,26 +175,26 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         const long long mul_14 = (grid_1 * 64ll);
         float sb_18[1];
         {
-          constexpr int BN_1 = 0;
-          constexpr int BN_8 = 0;
+          constexpr int BN_i1 = 0;
+          constexpr int BN_i8 = 0;
           sb_18[0] = reinterpret_cast<const float*>(ring + stage * 25600 + 24576)[0];
         }
         const long long mul_19 = (grid_0 * 128ll);
         float sa_22[2];
         #pragma unroll
-        for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
-          sa_22[BM_8] = reinterpret_cast<const float*>(ring + stage * 25600 + 24592)[(BM_t + BM_8 * 8)];
+        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+          sa_22[BM_i8] = reinterpret_cast<const float*>(ring + stage * 25600 + 24592)[(BM_t + BM_i8 * 8)];
         }
         wgmma_wait<0>();
         pin_registers(dot_29);
         if (lane == 0) mbarrier_arrive(empty + 8 * stage);
         #pragma unroll
-        for (int BN_8 = 0; BN_8 < 8; ++BN_8) {
+        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
           #pragma unroll
-          for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             #pragma unroll
-            for (int BN_1 = 0; BN_1 < 2; ++BN_1) {
-              fold_33[BN_8 * 4 + BM_8 * 2 + BN_1] = fmaf(dot_29[BN_8 * 4 + BM_8 * 2 + BN_1], (sa_22[BM_8] * sb_18[0]), fold_33[BN_8 * 4 + BM_8 * 2 + BN_1]);
+            for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i8] * sb_18[0]), fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
             }
           }
         }
@@ -216,16 +216,16 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         int BM_t = row_of_thread;
         asm volatile("" : "+r"(BM_t));
         #pragma unroll
-        for (int BN_8 = 0; BN_8 < 8; ++BN_8) {
+        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
           #pragma unroll
-          for (int BM_8 = 0; BM_8 < 2; ++BM_8) {
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             {
-              constexpr int BN_1 = 0;
-              const int row = (BM_t + BM_8 * 8) - warpgroup * 64, byte = (BN_t + BN_1 + BN_8 * 8) * 2;
+              constexpr int BN_i1 = 0;
+              const int row = (BM_t + BM_i8 * 8) - warpgroup * 64, byte = (BN_t + BN_i1 + BN_i8 * 8) * 2;
               alignas(4) unsigned short elements[2];
               #pragma unroll
               for (int pair = 0; pair < 2; pair += 2) {
-                auto element = [&](int BN_1) { return fold_33[BN_8 * 4 + BM_8 * 2 + BN_1]; };
+                auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
                 const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
                 elements[pair] = packed & 0xffff;
                 elements[pair + 1] = packed >> 16;

@@ -39,31 +39,31 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
     const long long mul_11 = (grid_0 * 8ll);
     unsigned short x_14[16];
     {
-      constexpr int BN_1 = 0;
+      constexpr int BN_i1 = 0;
       {
         const long long i0 = (mul_11 + (long long)(BM_t));
-        const long long i1 = (mul_8 + (long long)(BN_t + BN_1));
+        const long long i1 = (mul_8 + (long long)(BN_t + BN_i1));
         if (in_bounds(i0, M_dim) && in_bounds(i1, K_dim - 15)) {
-          copy_bytes<32>(&x_14[BN_1], x_p + i0 * x_s0 + i1 * x_s1);
+          copy_bytes<32>(&x_14[BN_i1], x_p + i0 * x_s0 + i1 * x_s1);
         } else {
         #pragma unroll
           for (int e = 0; e < 16; ++e)
-            x_14[BN_1 + e] = in_bounds(i0, M_dim) && in_bounds(i1 + e, K_dim) ? x_p[i0 * x_s0 + i1 * x_s1 + e] : static_cast<unsigned short>(0);
+            x_14[BN_i1 + e] = in_bounds(i0, M_dim) && in_bounds(i1 + e, K_dim) ? x_p[i0 * x_s0 + i1 * x_s1 + e] : static_cast<unsigned short>(0);
         }
       }
     }
     float cast_15[16];
     #pragma unroll
-    for (int BN_1 = 0; BN_1 < 16; ++BN_1) {
-      cast_15[BN_1] = bf16_to_f32(x_14[BN_1]);
+    for (int BN_i1 = 0; BN_i1 < 16; ++BN_i1) {
+      cast_15[BN_i1] = bf16_to_f32(x_14[BN_i1]);
     }
     // max over BN
     float reduce_17[1];
     {
       float sum = __int_as_float(0xff800000);
       #pragma unroll
-      for (int BN_1 = 0; BN_1 < 16; ++BN_1) {
-        sum = fmaxf(sum, (fabsf(cast_15[BN_1])));
+      for (int BN_i1 = 0; BN_i1 < 16; ++BN_i1) {
+        sum = fmaxf(sum, (fabsf(cast_15[BN_i1])));
       }
       sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 1));
       sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 2));
@@ -72,22 +72,22 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
     }
     float div_21[1];
     {
-      constexpr int BN_1 = 0;
+      constexpr int BN_i1 = 0;
       div_21[0] = (fmaxf(reduce_17[0], 1.00000001e-10f) / 448.0f);
     }
     // store q
     {
       {
-        constexpr int BN_1 = 0;
+        constexpr int BN_i1 = 0;
         {
           const long long i0 = (mul_11 + (long long)(BM_t));
-          const long long i1 = (mul_8 + (long long)(BN_t + BN_1));
+          const long long i1 = (mul_8 + (long long)(BN_t + BN_i1));
           if (in_bounds(i0, M_dim)) {
             unsigned char* to = q_p + i0 * q_s0 + i1 * q_s1;
             alignas(16) unsigned char elements[16];
             #pragma unroll
             for (int pair = 0; pair < 16; pair += 2) {
-              auto element = [&](int BN_1) { return (cast_15[BN_1] / div_21[0]); };
+              auto element = [&](int BN_i1) { return (cast_15[BN_i1] / div_21[0]); };
               const u32 packed = pack_e4m3x2(element(pair), element(pair + 1));
               elements[pair] = packed & 0xff;
               elements[pair + 1] = packed >> 8;
@@ -106,10 +106,10 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
     // store s
     if (thread % 8 == 0) {
       {
-        constexpr int BN_1 = 0;
+        constexpr int BN_i1 = 0;
         {
           const long long i0 = (mul_11 + (long long)(BM_t));
-          const long long i1 = ((mul_8 + (long long)(BN_t + BN_1)) / 128ll);
+          const long long i1 = ((mul_8 + (long long)(BN_t + BN_i1)) / 128ll);
           if (in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll))) {
             s_p[i0 * s_s0 + i1 * s_s1] = div_21[0];
           }

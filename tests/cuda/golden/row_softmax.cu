@@ -29,18 +29,18 @@ extern "C" __global__ void __launch_bounds__(128) row_softmax(
     const long long mul_7 = (grid_0 * 2ll);
     float x_11[8];
     #pragma unroll
-    for (int BM_1 = 0; BM_1 < 2; ++BM_1) {
+    for (int BM_i1 = 0; BM_i1 < 2; ++BM_i1) {
       {
-        constexpr int BN_1 = 0;
+        constexpr int BN_i1 = 0;
         {
-          const long long i0 = (mul_7 + (long long)(BM_t + BM_1));
-          const long long i1 = (long long)(BN_t + BN_1);
+          const long long i0 = (mul_7 + (long long)(BM_t + BM_i1));
+          const long long i1 = (long long)(BN_t + BN_i1);
           if (in_bounds(i0, M_dim) && in_bounds(i1, N_dim - 3)) {
-            copy_bytes<16>(&x_11[BM_1 * 4 + BN_1], x_p + i0 * x_s0 + i1 * x_s1);
+            copy_bytes<16>(&x_11[BM_i1 * 4 + BN_i1], x_p + i0 * x_s0 + i1 * x_s1);
           } else {
           #pragma unroll
             for (int e = 0; e < 4; ++e)
-              x_11[BM_1 * 4 + BN_1 + e] = in_bounds(i0, M_dim) && in_bounds(i1 + e, N_dim) ? x_p[i0 * x_s0 + i1 * x_s1 + e] : -1.00000002e+30f;
+              x_11[BM_i1 * 4 + BN_i1 + e] = in_bounds(i0, M_dim) && in_bounds(i1 + e, N_dim) ? x_p[i0 * x_s0 + i1 * x_s1 + e] : -1.00000002e+30f;
           }
         }
       }
@@ -48,80 +48,80 @@ extern "C" __global__ void __launch_bounds__(128) row_softmax(
     // max over BN
     float reduce_12[2];
     #pragma unroll
-    for (int BM_1 = 0; BM_1 < 2; ++BM_1) {
+    for (int BM_i1 = 0; BM_i1 < 2; ++BM_i1) {
       {
         float sum = __int_as_float(0xff800000);
         #pragma unroll
-        for (int BN_1 = 0; BN_1 < 4; ++BN_1) {
-          sum = fmaxf(sum, (x_11[BM_1 * 4 + BN_1]));
+        for (int BN_i1 = 0; BN_i1 < 4; ++BN_i1) {
+          sum = fmaxf(sum, (x_11[BM_i1 * 4 + BN_i1]));
         }
         sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 1));
         sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 2));
         sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 4));
         sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 8));
         sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 16));
-        named_barrier_sync(1, 128);
-        reinterpret_cast<float*>(exchange)[thread] = sum;
-        named_barrier_sync(1, 128);
         {
           const int first = thread - thread / 32 % 4 * 32;
+          named_barrier_sync(1, 128);
+          reinterpret_cast<float*>(exchange)[thread] = sum;
+          named_barrier_sync(1, 128);
           sum = reinterpret_cast<const float*>(exchange)[first];
           #pragma unroll 8
           for (int w = 1; w < 4; ++w) sum = fmaxf(sum, reinterpret_cast<const float*>(exchange)[first + w * 32]);
         }
-        reduce_12[BM_1] = sum;
+        reduce_12[BM_i1] = sum;
       }
     }
     float exp_14[8];
     #pragma unroll
-    for (int BM_1 = 0; BM_1 < 2; ++BM_1) {
+    for (int BM_i1 = 0; BM_i1 < 2; ++BM_i1) {
       #pragma unroll
-      for (int BN_1 = 0; BN_1 < 4; ++BN_1) {
-        exp_14[BM_1 * 4 + BN_1] = expf((x_11[BM_1 * 4 + BN_1] - reduce_12[BM_1]));
+      for (int BN_i1 = 0; BN_i1 < 4; ++BN_i1) {
+        exp_14[BM_i1 * 4 + BN_i1] = expf((x_11[BM_i1 * 4 + BN_i1] - reduce_12[BM_i1]));
       }
     }
     // sum over BN
     float reduce_15[2];
     #pragma unroll
-    for (int BM_1 = 0; BM_1 < 2; ++BM_1) {
+    for (int BM_i1 = 0; BM_i1 < 2; ++BM_i1) {
       {
         float sum = 0.0f;
         #pragma unroll
-        for (int BN_1 = 0; BN_1 < 4; ++BN_1) {
-          sum = sum + (exp_14[BM_1 * 4 + BN_1]);
+        for (int BN_i1 = 0; BN_i1 < 4; ++BN_i1) {
+          sum = sum + (exp_14[BM_i1 * 4 + BN_i1]);
         }
         sum = sum + __shfl_xor_sync(~0u, sum, 1);
         sum = sum + __shfl_xor_sync(~0u, sum, 2);
         sum = sum + __shfl_xor_sync(~0u, sum, 4);
         sum = sum + __shfl_xor_sync(~0u, sum, 8);
         sum = sum + __shfl_xor_sync(~0u, sum, 16);
-        named_barrier_sync(1, 128);
-        reinterpret_cast<float*>(exchange)[thread] = sum;
-        named_barrier_sync(1, 128);
         {
           const int first = thread - thread / 32 % 4 * 32;
+          named_barrier_sync(1, 128);
+          reinterpret_cast<float*>(exchange)[thread] = sum;
+          named_barrier_sync(1, 128);
           sum = reinterpret_cast<const float*>(exchange)[first];
           #pragma unroll 8
           for (int w = 1; w < 4; ++w) sum = sum + reinterpret_cast<const float*>(exchange)[first + w * 32];
         }
-        reduce_15[BM_1] = sum;
+        reduce_15[BM_i1] = sum;
       }
     }
     // store y
     {
       #pragma unroll
-      for (int BM_1 = 0; BM_1 < 2; ++BM_1) {
+      for (int BM_i1 = 0; BM_i1 < 2; ++BM_i1) {
         {
-          constexpr int BN_1 = 0;
+          constexpr int BN_i1 = 0;
           {
-            const long long i0 = (mul_7 + (long long)(BM_t + BM_1));
-            const long long i1 = (long long)(BN_t + BN_1);
+            const long long i0 = (mul_7 + (long long)(BM_t + BM_i1));
+            const long long i1 = (long long)(BN_t + BN_i1);
             if (in_bounds(i0, M_dim)) {
               float* to = y_p + i0 * y_s0 + i1 * y_s1;
               alignas(16) float elements[4];
               #pragma unroll
-              for (int BN_1 = 0; BN_1 < 4; ++BN_1) {
-                elements[BN_1] = (exp_14[BM_1 * 4 + BN_1] / reduce_15[BM_1]);
+              for (int BN_i1 = 0; BN_i1 < 4; ++BN_i1) {
+                elements[BN_i1] = (exp_14[BM_i1 * 4 + BN_i1] / reduce_15[BM_i1]);
               }
               if (i1 + 4 <= N_dim) {
                 copy_bytes<16>(to, elements);

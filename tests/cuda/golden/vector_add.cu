@@ -21,34 +21,34 @@ extern "C" __global__ void __launch_bounds__(128) vector_add(
     const long long mul_4 = (grid_0 * 1024ll);
     float y_7[8];
     #pragma unroll
-    for (int BM_512 = 0; BM_512 < 2; ++BM_512) {
+    for (int BM_i512 = 0; BM_i512 < 2; ++BM_i512) {
       {
-        constexpr int BM_1 = 0;
+        constexpr int BM_i1 = 0;
         {
-          const long long i0 = (mul_4 + (long long)(BM_t + BM_1 + BM_512 * 512));
+          const long long i0 = (mul_4 + (long long)(BM_t + BM_i1 + BM_i512 * 512));
           if (true && in_bounds(i0, M_dim - 3)) {
-            copy_bytes<16>(&y_7[BM_512 * 4 + BM_1], y_p + i0 * y_s0);
+            copy_bytes<16>(&y_7[BM_i512 * 4 + BM_i1], y_p + i0 * y_s0);
           } else {
           #pragma unroll
             for (int e = 0; e < 4; ++e)
-              y_7[BM_512 * 4 + BM_1 + e] = true && in_bounds(i0 + e, M_dim) ? y_p[i0 * y_s0 + e] : static_cast<float>(0);
+              y_7[BM_i512 * 4 + BM_i1 + e] = true && in_bounds(i0 + e, M_dim) ? y_p[i0 * y_s0 + e] : static_cast<float>(0);
           }
         }
       }
     }
     float x_8[8];
     #pragma unroll
-    for (int BM_512 = 0; BM_512 < 2; ++BM_512) {
+    for (int BM_i512 = 0; BM_i512 < 2; ++BM_i512) {
       {
-        constexpr int BM_1 = 0;
+        constexpr int BM_i1 = 0;
         {
-          const long long i0 = (mul_4 + (long long)(BM_t + BM_1 + BM_512 * 512));
+          const long long i0 = (mul_4 + (long long)(BM_t + BM_i1 + BM_i512 * 512));
           if (true && in_bounds(i0, M_dim - 3)) {
-            copy_bytes<16>(&x_8[BM_512 * 4 + BM_1], x_p + i0 * x_s0);
+            copy_bytes<16>(&x_8[BM_i512 * 4 + BM_i1], x_p + i0 * x_s0);
           } else {
           #pragma unroll
             for (int e = 0; e < 4; ++e)
-              x_8[BM_512 * 4 + BM_1 + e] = true && in_bounds(i0 + e, M_dim) ? x_p[i0 * x_s0 + e] : static_cast<float>(0);
+              x_8[BM_i512 * 4 + BM_i1 + e] = true && in_bounds(i0 + e, M_dim) ? x_p[i0 * x_s0 + e] : static_cast<float>(0);
           }
         }
       }
@@ -56,17 +56,17 @@ extern "C" __global__ void __launch_bounds__(128) vector_add(
     // store z
     {
       #pragma unroll
-      for (int BM_512 = 0; BM_512 < 2; ++BM_512) {
+      for (int BM_i512 = 0; BM_i512 < 2; ++BM_i512) {
         {
-          constexpr int BM_1 = 0;
+          constexpr int BM_i1 = 0;
           {
-            const long long i0 = (mul_4 + (long long)(BM_t + BM_1 + BM_512 * 512));
+            const long long i0 = (mul_4 + (long long)(BM_t + BM_i1 + BM_i512 * 512));
             if (true) {
               float* to = z_p + i0 * z_s0;
               alignas(16) float elements[4];
               #pragma unroll
-              for (int BM_1 = 0; BM_1 < 4; ++BM_1) {
-                elements[BM_1] = (x_8[BM_512 * 4 + BM_1] + y_7[BM_512 * 4 + BM_1]);
+              for (int BM_i1 = 0; BM_i1 < 4; ++BM_i1) {
+                elements[BM_i1] = (x_8[BM_i512 * 4 + BM_i1] + y_7[BM_i512 * 4 + BM_i1]);
               }
               if (i0 + 4 <= M_dim) {
                 copy_bytes<16>(to, elements);
