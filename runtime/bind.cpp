@@ -64,12 +64,12 @@ Dims normalised_strides(const TensorView& view) {
   int candidate = -1;
   std::int64_t span = 1;
   for (int d = 0; d < view.rank(); ++d) {
-    if (strides[d] == 1) contiguous = d;
     if (is_empty || view.extents[d] == 1) {
       candidate = d;
-    } else {
-      span += (view.extents[d] - 1) * strides[d];
+      continue;
     }
+    if (strides[d] == 1) contiguous = d;
+    span += (view.extents[d] - 1) * strides[d];
   }
   if (contiguous < 0) contiguous = candidate;
   // Past the other dimensions' elements, and a multiple of 16 bytes for every element type.
@@ -95,6 +95,19 @@ cuda::TensorFacts facts_of(const TensorView& view, const Dims& strides) {
   facts.alignment = static_cast<int>(bits & (~bits + 1));
   return facts;
 }
+
+namespace {
+
+// TMA writes whole granules of 16 bytes, also over the end of a row that isn't one: a tensor of
+// several dimensions that is stored to counts as aligned to no more than its rows are long.
+void only_whole_rows(const TensorView& view, cuda::TensorFacts& facts) {
+  if (view.rank() < 2 || facts.contiguous_dim < 0 || view.element_count() == 0) return;
+  const auto bytes = static_cast<std::uint64_t>(view.extents[facts.contiguous_dim]) *
+                     static_cast<std::uint64_t>(size_in_bytes(view.element));
+  facts.alignment = std::min(facts.alignment, static_cast<int>((bytes | 16) & (~(bytes | 16) + 1)));
+}
+
+}  // namespace
 
 Binder::Binder(std::shared_ptr<const ir::Function> function) : function_(std::move(function)) {
   const auto fail = [&](const std::string& rest) {
@@ -199,7 +212,7 @@ void Binder::check_output(int param, const TensorView& view) const {
            "const; pass a pointer to non-const");
   }
   for (int d = 0; d < view.rank(); ++d) {
-    if (view.extents[d] > 1 && view.strides[d] == 0) {
+    if (view.element_count() > 0 && view.extents[d] > 1 && view.strides[d] == 0) {
       refuse(param, fmt::format("expected every element of an output at an address of its own, got "
                                 "stride 0 in dimension {} of extent {}; pass memory for all {} "
                                 "elements",
@@ -289,6 +302,7 @@ void Binder::bind(std::span<const Argument> arguments, Place stream_place, Bindi
     check_extents(p, view, out);
     out.strides[i] = normalised_strides(view);
     out.facts[i] = facts_of(view, out.strides[i]);
+    if (params[i].access != ir::Access::in) only_whole_rows(view, out.facts[i]);
   }
 }
 
@@ -325,6 +339,7 @@ Binding Binder::bind_sizes(std::span<const std::pair<std::string, std::int64_t>>
     view.strides = packed_strides(view.extents);
     out.strides[p] = normalised_strides(view);
     out.facts[p] = facts_of(view, out.strides[p]);  // a null address is aligned to anything
+    if (param.access != ir::Access::in) only_whole_rows(view, out.facts[p]);
   }
   return out;
 }

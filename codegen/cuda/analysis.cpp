@@ -1,5 +1,6 @@
 #include "octile/codegen/cuda/analysis.hpp"
 
+#include <algorithm>
 #include <numeric>
 
 namespace octile::cuda {
@@ -110,6 +111,71 @@ unsigned Analysis::dependences(const ir::Value* value) {
     for (const ir::Value* v : op.operands) bits |= dependences(v);
   }
   return dependences_[value] = bits;
+}
+
+namespace {
+
+// 2^n is above the magnitude of a constant for n this many.
+int constant_bits(std::int64_t value) {
+  auto rest = static_cast<std::uint64_t>(value < 0 ? -(value + 1) : value);
+  int bits = 1;
+  while (rest >>= 1) ++bits;
+  return bits;
+}
+
+}  // namespace
+
+int Analysis::magnitude_bits(const ir::Value* value) {
+  constexpr int kIndexBits = 40;  // a size, a trip or a place in the grid
+  auto known = bits_.find(value);
+  if (known != bits_.end()) return known->second;
+  int all = 8 * size_in_bytes(value->type.element), bits = all;
+  if (value->def == nullptr) {
+    if (value->index == 0) bits = kIndexBits;
+    return bits_[value] = bits;
+  }
+  const ir::Op& op = *value->def;
+  auto x = [&](int i) { return magnitude_bits(op.operand(i)); };
+  switch (op.kind) {
+    case OpKind::constant:
+      bits = constant_bits(op.attr.int_value);
+      break;
+    case OpKind::dim:
+    case OpKind::axis_extent:
+    case OpKind::grid_index:
+    case OpKind::iota:
+      bits = kIndexBits;
+      break;
+    case OpKind::neg:
+    case OpKind::abs:
+    case OpKind::div:
+    case OpKind::ceil_div:
+      bits = x(0);
+      break;
+    case OpKind::rem:
+      bits = std::min(x(0), x(1));
+      break;
+    case OpKind::add:
+    case OpKind::sub:
+      bits = std::max(x(0), x(1)) + 1;
+      break;
+    case OpKind::mul:
+      bits = x(0) + x(1);
+      break;
+    case OpKind::min:
+    case OpKind::max:
+      bits = std::max(x(0), x(1));
+      break;
+    case OpKind::select:
+      bits = std::max(x(1), x(2));
+      break;
+    case OpKind::cast:
+      if (op.operand(0)->type.element == ElementType::i32) bits = std::min(bits, 32);
+      break;
+    default:
+      break;
+  }
+  return bits_[value] = bits;
 }
 
 bool Analysis::is_pointwise(const ir::Value* value) {

@@ -40,6 +40,9 @@ class Analysis {
   Runs runs(const std::vector<ir::Value*>& values, const std::vector<ir::AxisId>& axes);
   /// Bit p set: depends on grid position p. Bit 3: depends on the arguments of some fold.
   unsigned dependences(const ir::Value* value);
+  /// An integer's magnitude is below 2 to this power, sizes of problems and grids being what fits
+  /// in memory; more than its type's width minus 1: it may wrap.
+  int magnitude_bits(const ir::Value* value);
   /// Computed from loads of `in` tensors, leaves and element-wise operations alone, so that any
   /// thread can evaluate any element of it by itself.
   bool is_pointwise(const ir::Value* value);
@@ -53,6 +56,7 @@ class Analysis {
   std::unordered_map<const ir::Value*, Runs> runs_;
   std::unordered_map<const ir::Value*, unsigned> dependences_;
   std::unordered_map<const ir::Value*, bool> pointwise_;
+  std::unordered_map<const ir::Value*, int> bits_;
 };
 
 /// Axes of all indices of a load or store, in order of first appearance.

@@ -154,7 +154,7 @@ void Emitter::load(const ir::Op& op) {
     std::string rows = bounds_text(op, rank, access.dim),
                 end = dim_extent(op, static_cast<std::size_t>(access.dim));
     if (rows.empty()) rows = "true";
-    out_.open("if ({} && in_bounds(i{}, {} - {})) {{", rows, access.dim, end, access.width - 1);
+    out_.open("if ({0} && i{1} >= 0 && i{1} + {2} <= {3}) {{", rows, access.dim, access.width, end);
     out_.line("copy_bytes<{}>(&{}{}, {}_p + {});", access.width * size_in_bytes(v->type.element),
               name, index, param, offset);
     out_.close("} else {");

@@ -9,10 +9,14 @@ namespace octile::cuda {
 using ir::ReduceKind;
 
 std::string Emitter::combine(const ir::Op& op, const std::string& x, const std::string& y) const {
-  bool f32 = is_float(op.result()->type.element);
+  ElementType type = op.result()->type.element;
+  bool f32 = is_float(type);
   switch (op.attr.reduce) {
     case ReduceKind::sum:
-      return fmt::format("{} + {}", x, y);
+      if (f32) return fmt::format("{} + {}", x, y);
+      // Modulo 2 to the width.
+      return type == ElementType::i64 ? fmt::format("(long long)(u64({}) + u64({}))", x, y)
+                                      : fmt::format("(int)(u32({}) + u32({}))", x, y);
     case ReduceKind::max:
       return fmt::format("{}({}, {})", f32 ? "fmaxf" : "int_max", x, y);
     case ReduceKind::min:
@@ -40,7 +44,37 @@ std::string identity_text(const ir::Op& op) {
 }  // namespace
 
 void Emitter::reduce(const ir::Op& op) {
-  const ir::Value *x = op.operand(0), *v = op.result();
+  reduce_terms(op, [&] { return combine(op, "sum", "(" + expr(op.operand(0)) + ")"); });
+}
+
+// A dot that the tensor core doesn't take, and that no thread can evaluate by itself since an
+// operand is spread over threads.
+bool Emitter::is_reduction(const ir::Op& op) const {
+  return !plan_.find_dot(&op)->tensor_core &&
+         !(analysis_.is_pointwise(op.operand(0)) && analysis_.is_pointwise(op.operand(1)));
+}
+
+void Emitter::dot_by_reduction(const ir::Op& op) {
+  if (!family_->is_consistent(ir::union_axes(op.operand(0)->type.axes, op.operand(1)->type.axes))) {
+    throw ir::Error(fmt::format(
+        "kernel '{}': the operands of a dot of {} by {} meet in a tile whose axes two other dots "
+        "place on the same side of the tensor core; give it operands of two axes, cast to bf16",
+        function_.name, info(op.operand(0)->type.element).name,
+        info(op.operand(1)->type.element).name));
+  }
+  auto factor = [&](const ir::Value* x) {
+    ElementType type = x->type.element;
+    return type == ElementType::f32 ? expr(x)
+                                    : fmt::format("{}_to_f32({})", info(type).name, expr(x));
+  };
+  reduce_terms(op, [&] {
+    return fmt::format("fmaf({}, {}, sum)", factor(op.operand(0)), factor(op.operand(1)));
+  });
+}
+
+// The sum, or least or largest, of what `term` makes of `sum` along the op's axis.
+void Emitter::reduce_terms(const ir::Op& op, const std::function<std::string()>& term) {
+  const ir::Value* v = op.result();
   ir::AxisId axis = op.attr.axis;
   const AxisLayout& layout = family_->at(axis);
   std::int64_t group = op.attr.group == 0 ? layout.padded : op.attr.group;
@@ -54,20 +88,18 @@ void Emitter::reduce(const ir::Op& op) {
     }
     if (std::int64_t{f.place} * f.size > group) {
       throw ir::Error(fmt::format(
-          "kernel '{}': groups of {} along axis '{}' (extent {}) don't fit the layout of {} "
-          "threads; make the extent a multiple of the group times a power of two",
-          function_.name, group, layout.name, layout.extent, family_->threads));
+          "kernel '{}': groups of {} along axis '{}' (extent {}) don't fit the tensor core's "
+          "layout; use groups of 2, 4 or a multiple of 8 that divides the extent",
+          function_.name, group, layout.name, layout.extent));
     }
     if (f.kind == Factor::Kind::reg) inner.push_back(&f);
     if (f.kind == Factor::Kind::thread) threads.push_back(&f);
   }
-  std::string type{register_type(v->type.element)};
   out_.line("// {} over {}", ir::name(op.attr.reduce), layout.name);
   std::string name = declare(v);
-  auto digits = registers(v);
-  int loops = open_loops(digits);
+  int loops = open_loops(v->type.axes, analysis_.runs(v));
   out_.open("{{");
-  out_.line("{} sum = {};", type, identity_text(op));
+  out_.line("{} sum = {};", register_type(v->type.element), identity_text(op));
   int inner_loops = open_loops(inner);
   if (whole != nullptr) {
     out_.line("const int group = {0} - {0} % {1};", whole->var, group);
@@ -75,12 +107,10 @@ void Emitter::reduce(const ir::Op& op) {
     out_.open("for (int {0} = group; {0} < group + {1}; ++{0}) {{", whole->var, group);
     ++inner_loops;
   }
-  std::string element = expr(x);
-  if (layout.is_padded() && op.attr.group == 0) {
-    element = fmt::format("{} < {} ? {} : {}", family_->coordinate(axis), layout.extent, element,
-                          identity_text(op));
-  }
-  out_.line("sum = {};", combine(op, "sum", "(" + element + ")"));
+  std::string inside;
+  if (layout.is_padded() && op.attr.group == 0)
+    inside = fmt::format("if ({} < {}) ", family_->coordinate(axis), layout.extent);
+  out_.line("{}sum = {};", inside, term());
   close_loops(inner_loops);
   reduce_across_threads(op, threads);
   std::string at =

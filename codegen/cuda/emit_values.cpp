@@ -68,7 +68,7 @@ void Emitter::operation(const ir::Op& op) {
     case OpKind::load:
       return load(op);
     case OpKind::dot:
-      return dot(op);
+      return is_reduction(op) ? dot_by_reduction(op) : dot(op);
     case OpKind::reduce:
       return reduce(op);
     case OpKind::fold:
@@ -202,6 +202,25 @@ std::string Emitter::cast_expr(const ir::Op& op) {
   return fmt::format("(({})({}))", register_type(to), x);
 }
 
+// Whether signed C++ arithmetic, whose overflow is undefined, could overflow here. Indices can't,
+// and stay signed for the sake of the compiler's view of them.
+bool Emitter::may_wrap(const ir::Op& op) {
+  ElementType type = op.result()->type.element;
+  if (is_float(type)) return false;
+  return analysis_.magnitude_bits(op.result()) > 8 * size_in_bytes(type) - 1;
+}
+
+// `x o y`, or `o x`, modulo 2 to the width.
+std::string Emitter::wrapping(const ir::Op& op, std::string_view o) {
+  bool wide = op.result()->type.element == ElementType::i64;
+  std::string_view type = wide ? "u64" : "u32";
+  std::string text = fmt::format("{}{}({})", o, type, expr(op.operand(0)));
+  if (op.operands.size() == 2) {
+    text = fmt::format("{}({}) {} {}({})", type, expr(op.operand(0)), o, type, expr(op.operand(1)));
+  }
+  return fmt::format("(({})({}))", wide ? "long long" : "int", text);
+}
+
 std::string Emitter::op_expr(const ir::Op& op) {
   bool f32 = !op.operands.empty() && is_float(op.operand(0)->type.element);
   auto x = [&](int i) { return expr(op.operand(i)); };
@@ -223,8 +242,9 @@ std::string Emitter::op_expr(const ir::Op& op) {
       if (point_ != nullptr) return fmt::format("(long long)({})", point_->at(op.attr.axis));
       return fmt::format("(long long){}", family_->coordinate(op.attr.axis));
     case OpKind::neg:
-      return fmt::format("(-{})", x(0));
+      return may_wrap(op) ? wrapping(op, "-") : fmt::format("(-{})", x(0));
     case OpKind::abs:
+      if (may_wrap(op)) return fmt::format("({} < 0 ? {} : {})", x(0), wrapping(op, "-"), x(0));
       return call(f32 ? "fabsf" : "int_abs");
     case OpKind::exp:
       return call("expf");
@@ -249,11 +269,11 @@ std::string Emitter::op_expr(const ir::Op& op) {
     case OpKind::logical_not:
       return fmt::format("(!{})", x(0));
     case OpKind::add:
-      return infix("+");
+      return may_wrap(op) ? wrapping(op, "+") : infix("+");
     case OpKind::sub:
-      return infix("-");
+      return may_wrap(op) ? wrapping(op, "-") : infix("-");
     case OpKind::mul:
-      return infix("*");
+      return may_wrap(op) ? wrapping(op, "*") : infix("*");
     case OpKind::div:
       return infix("/");
     case OpKind::rem:

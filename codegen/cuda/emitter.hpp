@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -74,6 +75,8 @@ class Emitter {
   bool is_inline(const ir::Value* value) const;
   std::string expr(const ir::Value* value);
   std::string op_expr(const ir::Op& op);
+  bool may_wrap(const ir::Op& op);
+  std::string wrapping(const ir::Op& op, std::string_view o);
   std::string cast_expr(const ir::Op& op);
   std::string constant_text(const ir::Op& op) const;
   std::string name_of(const ir::Value* value);
@@ -112,6 +115,9 @@ class Emitter {
 
   // emit_reduce.cpp
   void reduce(const ir::Op& op);
+  bool is_reduction(const ir::Op& op) const;
+  void dot_by_reduction(const ir::Op& op);
+  void reduce_terms(const ir::Op& op, const std::function<std::string()>& term);
   std::string combine(const ir::Op& op, const std::string& x, const std::string& y) const;
   void reduce_across_threads(const ir::Op& op, const std::vector<const Factor*>& digits);
   void exchange_sums(const ir::Op& op, int stride, int size);

@@ -119,6 +119,50 @@ OCTILE_PROGRAM(bytes_and_masks) {
   }
 }
 
+// A generator of random numbers: products that wrap, of i32 and i64, and their sums.
+OCTILE_PROGRAM(hashes_wrap_around) {
+  constexpr axis<"W", 64> W;
+  const auto k = kernel(
+      "hashes", in<i32>("x", N), out<i64>("h", N), out<i32>("g", N), out<i32>("total", N / 64_c),
+      [=](auto x, auto h, auto g, auto total) {
+        return grid(N / W, [=](auto i) {
+          auto at = index(W[i]);
+          auto wide = (at + 12345) * 6364136223846793005LL + 1442695040888963407LL;
+          auto narrow = x(W[i]) * 1103515245 + 12345;
+          auto inside = select(at < N, narrow, 0);
+          return stores(store(h(W[i]), abs(wide / 65536 % 1000) - wide * wide),
+                        store(g(W[i]), -narrow - abs(narrow) * 3), store(total(i), sum(inside, W)));
+        });
+      });
+  for (const std::int64_t n : kSizes) {
+    const Input x = t.input(ElementType::i32, {n}, Fill::signed_counting);
+    const auto narrow = [=](std::int64_t i) {
+      return static_cast<std::uint32_t>(x->integer(Index{i})) * 1103515245U + 12345U;
+    };
+    const auto whole = [](std::uint32_t v) {
+      return static_cast<double>(static_cast<std::int32_t>(v));
+    };
+    const Input h = t.output(ElementType::i64, {n}, [=](const Index& e) {
+      const std::uint64_t v =
+          (static_cast<std::uint64_t>(e[0]) + 12345U) * 6364136223846793005U + 1442695040888963407U;
+      const std::int64_t part = std::abs(static_cast<std::int64_t>(v) / 65536 % 1000);
+      return static_cast<double>(
+          static_cast<std::int64_t>(static_cast<std::uint64_t>(part) - v * v));
+    });
+    const Input g = t.output(ElementType::i32, {n}, [=](const Index& e) {
+      const std::uint32_t v = narrow(e[0]);
+      const std::uint32_t size = static_cast<std::int32_t>(v) < 0 ? 0U - v : v;
+      return whole(0U - v - size * 3U);
+    });
+    const Input total = t.output(ElementType::i32, {(n + 63) / 64}, [=](const Index& e) {
+      std::uint32_t sum = 0;
+      for (std::int64_t i = 64 * e[0]; i < std::min(n, 64 * e[0] + 64); ++i) sum += narrow(i);
+      return whole(sum);
+    });
+    t.run(k, x, h, g, total);
+  }
+}
+
 // No tile at all: scalars in, scalars out.
 OCTILE_PROGRAM(only_scalars) {
   const auto k =

@@ -4,6 +4,12 @@
 #include "octile/tests/programs/support.hpp"
 
 namespace octile::test {
+
+// GoogleTest's name for what a test is given.
+void PrintTo(const Program& program, std::ostream* out) {
+  *out << program.name;
+}
+
 namespace {
 
 #if defined(OCTILE_PROGRAMS_ON_GPU)

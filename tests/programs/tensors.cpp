@@ -260,6 +260,32 @@ OCTILE_PROGRAM(five_point_stencil) {
   }
 }
 
+// An index that is constant over runs is a value like others: summed, and stored.
+OCTILE_PROGRAM(sums_of_indices) {
+  constexpr axis<"P", 24> P;
+  constexpr axis<"Q", 64> Q;
+  const auto k = kernel("index_sums", out<i64>("y", M, N), out<i64>("s", M), [=](auto y, auto s) {
+    return grid(M / P, [=](auto i) {
+      auto run = P[i] / 8_c;
+      auto inside = select(iota(Q) < N, iota(Q) / 16 + run, value(0));
+      return stores(store(s(P[i]), sum(inside, Q)),
+                    store(y(P[i], Q.at(0)), run * max(iota(Q) / 16 + run, Q)));
+    });
+  });
+  for (const auto& [m, n] : {std::pair{1, 1}, {7, 63}, {65, 64}}) {
+    const auto at = [](std::int64_t i, std::int64_t j) { return j / 16 + i / 8; };
+    const Input y = t.output(ElementType::i64, {m, n}, [=](const Index& e) {
+      return static_cast<double>(e[0] / 8 * at(e[0], 63));
+    });
+    const Input s = t.output(ElementType::i64, {m}, [=, n = n](const Index& e) {
+      std::int64_t total = 0;
+      for (std::int64_t j = 0; j < n; ++j) total += at(e[0], j);
+      return static_cast<double>(total);
+    });
+    t.run(k, y, s);
+  }
+}
+
 // Sums along columns and over everything a program sees, of one tensor; shapes differ.
 OCTILE_PROGRAM(sums_of_every_shape) {
   const auto k = kernel(
@@ -301,7 +327,7 @@ OCTILE_PROGRAM(sums_of_every_shape) {
     const Input least = t.output(f, {p, q}, [=](const Index& e) {
       return block(64 * e[0], 64 * e[0] + 64, 64 * e[1], 64 * e[1] + 64, true);
     });
-    t.run(k, {{warps(4)}, {warps(16)}}, x, columns, rows, all, least);
+    t.run(k, {{warps(8)}, {warps(16)}}, x, columns, rows, all, least);
   }
 }
 
