@@ -15,7 +15,7 @@
 namespace octile::runtime {
 
 inline constexpr int kMaxParams = 32;
-inline constexpr int kMaxDimNames = 16;
+inline constexpr int kMaxDimNames = 32;
 
 /// What one launch's arguments say. Entries beyond the program's counts are not initialised;
 /// nothing here is allocated.

@@ -182,9 +182,9 @@ bool Analysis::is_pointwise(const ir::Value* value) {
   auto known = pointwise_.find(value);
   if (known != pointwise_.end()) return known->second;
   bool ok = false;
-  if (value->def == nullptr || value->def->kind == OpKind::fold) {
-    ok = value->type.is_scalar();
-  } else {
+  if (value->def == nullptr) {
+    ok = value->index == 0;  // a fold's index; what it carries is computed where the fold is
+  } else if (value->def->kind != OpKind::fold) {
     const ir::Op& op = *value->def;
     // What the kernel writes too is read where the program reads it.
     ok = op.kind == OpKind::load

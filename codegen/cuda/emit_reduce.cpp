@@ -147,6 +147,8 @@ void Emitter::exchange_sums(const ir::Op& op, int stride, int size) {
   // 4 bytes per thread are set aside: wider values of many threads go in halves.
   bool halves = size_in_bytes(element) * plan_.compute_threads > kExchangeBytes;
   out_.open("{{");
+  if (plan_.barrier_offset == plan_.reduce_offset)
+    out_.line("__shared__ u64 exchange[{}];", kExchangeBytes / 8);
   out_.line("const int first = thread - thread / {} % {} * {};", stride, size, stride);
   auto meet = [&] { out_.line("named_barrier_sync(1, {});", plan_.compute_threads); };
   if (!halves) {

@@ -244,12 +244,18 @@ AxisLayout mma_n_layout(ir::AxisId axis, const std::string& name, int extent, co
   return layout;
 }
 
-Family blocked_family(const std::vector<AxisLayout>& axes, int threads, int vector) {
+Family blocked_family(const std::vector<AxisLayout>& axes, int threads, int vector,
+                      const std::function<bool(ir::AxisId, ir::AxisId)>& meet) {
   Family family;
   family.threads = threads;
-  int stride = 1, order = 0;
+  int order = 0;
+  std::vector<int> ends;  // per axis: past the threads that walk along it
   for (std::size_t i = 0; i < axes.size(); ++i) {
     AxisLayout layout = axes[i];
+    int stride = 1;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!meet || meet(axes[i].axis, axes[j].axis)) stride = std::max(stride, ends[j]);
+    }
     int v = i == 0 ? std::min(vector, largest_power_of_two_divisor(layout.extent)) : 1;
     int chunks = layout.extent / v;
     // Threads along the axis: a power of two, no more than are left, and none wasted if possible.
@@ -265,7 +271,7 @@ Family blocked_family(const std::vector<AxisLayout>& axes, int threads, int vect
     if (lanes > 1) layout.factors.push_back(thread(lanes, v, stride));
     if (rest > 1) layout.factors.push_back(reg(layout.name, rest, v * lanes, order + 1000));
     order += 2000;
-    stride *= lanes;
+    ends.push_back(stride * lanes);
     family.add(std::move(layout));
   }
   return family;

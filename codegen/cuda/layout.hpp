@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -92,7 +93,8 @@ AxisLayout mma_n_layout(ir::AxisId axis, const std::string& name, int extent, co
 
 /// A layout of `axes` (fastest in memory first) over `threads` threads: `vector` consecutive
 /// elements of the first axis per thread, then threads along it, then threads along the others.
-/// `max_lanes` bounds the threads along the first axis.
-Family blocked_family(const std::vector<AxisLayout>& axes, int threads, int vector);
+/// Axes of which `meet` says that no tile has both use the same threads; without it all meet.
+Family blocked_family(const std::vector<AxisLayout>& axes, int threads, int vector,
+                      const std::function<bool(ir::AxisId, ir::AxisId)>& meet = {});
 
 }  // namespace octile::cuda

@@ -10,8 +10,9 @@ using ir::ReduceKind;
 
 class Generator {
  public:
-  explicit Generator(std::uint32_t seed)
-      : random_(seed),
+  Generator(std::uint32_t seed, const GeneratorOptions& options)
+      : options_(options),
+        random_(seed),
         function_(std::make_unique<Function>("random_" + std::to_string(seed))),
         b_(*function_) {}
 
@@ -130,9 +131,21 @@ class Generator {
     return positive_zero(b_.binary(OpKind::min, whole, number(64)));
   }
 
+  /// One of at most 8.
+  Value* tiny_integer(Value* value) {
+    Value* whole = b_.binary(OpKind::max, small_integer(value), number(-8));
+    return positive_zero(b_.binary(OpKind::min, whole, number(8)));
+  }
+
   Value* arithmetic(Value* value) {
     if (is_arithmetic(value->type.element)) return value;
     return as(pick<ElementType>({ElementType::f32, ElementType::i32, ElementType::i64}), value);
+  }
+
+  Value* divisor(Value* y) {
+    if (!options_.gpu || is_float(y->type.element)) return y;
+    Value* zero = b_.constant_int(y->type.element, 0);
+    return b_.select(b_.binary(OpKind::cmp_eq, y, zero), b_.constant_int(y->type.element, 1), y);
   }
 
   Value* elementwise(const std::vector<Value*>& pool) {
@@ -144,15 +157,17 @@ class Generator {
       case 0:
         return b_.unary(pick<OpKind>({OpKind::neg, OpKind::abs}), x);
       case 1:
-        return b_.unary(pick<OpKind>({OpKind::sqrt, OpKind::floor, OpKind::rsqrt}), as_f32(x));
+        return b_.unary(options_.gpu ? pick<OpKind>({OpKind::sqrt, OpKind::floor})
+                                     : pick<OpKind>({OpKind::sqrt, OpKind::floor, OpKind::rsqrt}),
+                        as_f32(x));
       case 2:
         return b_.fma(as_f32(x), as_f32(y), as_f32(pick(pool)));
       case 3:
         return positive_zero(b_.binary(chance(50) ? OpKind::min : OpKind::max, x, y));
       case 4:
-        return b_.binary(OpKind::div, x, y);
+        return b_.binary(OpKind::div, x, divisor(y));
       case 5:
-        return is_f32 ? b_.binary(OpKind::div, x, y) : b_.binary(OpKind::rem, x, y);
+        return b_.binary(is_f32 ? OpKind::div : OpKind::rem, x, divisor(y));
       case 6: {
         const OpKind kind = pick<OpKind>({OpKind::cmp_eq, OpKind::cmp_ne, OpKind::cmp_lt,
                                           OpKind::cmp_le, OpKind::cmp_gt, OpKind::cmp_ge});
@@ -202,6 +217,10 @@ class Generator {
     if (x == nullptr) return elementwise(pool);
     if (chance(70)) {
       const auto fp8 = [&] { return chance(50) ? ElementType::e4m3 : ElementType::e5m2; };
+      if (options_.gpu && (x->type.axes.size() != 2 || y->type.axes.size() != 2)) {
+        x = tiny_integer(x);
+        y = tiny_integer(y);
+      }
       return b_.dot(as(fp8(), x), as(fp8(), y), axis);
     }
     const auto type = pick<ElementType>({ElementType::f32, ElementType::bf16, ElementType::f16});
@@ -287,6 +306,7 @@ class Generator {
 
   std::vector<Tensor> arguments() { return tensors_; }
 
+  GeneratorOptions options_;
   std::mt19937 random_;
   std::unique_ptr<Function> function_;
   Builder b_;
@@ -299,8 +319,8 @@ class Generator {
 
 }  // namespace
 
-RandomProgram random_program(std::uint32_t seed) {
-  return Generator(seed).run();
+RandomProgram random_program(std::uint32_t seed, const GeneratorOptions& options) {
+  return Generator(seed, options).run();
 }
 
 }  // namespace octile::test

@@ -20,7 +20,14 @@ struct RandomProgram {
   std::map<std::string, std::int64_t> axes;
 };
 
-/// The same program for the same seed.
-RandomProgram random_program(std::uint32_t seed);
+/// What programs are drawn for.
+struct GeneratorOptions {
+  /// Nothing that a GPU may round or define in another way: no rsqrt, no integer division by zero,
+  /// and FP8 dots that aren't the tensor core's of integers small enough for exact sums.
+  bool gpu = false;
+};
+
+/// The same program for the same seed and options.
+RandomProgram random_program(std::uint32_t seed, const GeneratorOptions& options = {});
 
 }  // namespace octile::test

@@ -187,20 +187,26 @@ void run(const Function& function, std::vector<Tensor>& args, const std::vector<
   cpu::compile(function, options)->run(cpu_args(args), dims);
 }
 
-void expect_same(Function& function, std::vector<Tensor>& args,
-                 const std::vector<std::int64_t>& dims, const RunOptions& options) {
-  passes::prepare(function, options.axes);
-  std::vector<Tensor> expected = args;
+void expect_interpreted(const Function& function, std::vector<Tensor> before,
+                        const std::vector<Tensor>& got, const std::vector<std::int64_t>& dims,
+                        const RunOptions& options) {
   std::vector<reference::Arg> reference_args;
-  for (Tensor& arg : expected) {
+  for (Tensor& arg : before) {
     reference_args.push_back({arg.data(), arg.element, arg.extents, arg.strides});
   }
   reference::interpret(function, reference_args, dims);
+  expect_equal(function, got, before, options);
+}
+
+void expect_same(Function& function, std::vector<Tensor>& args,
+                 const std::vector<std::int64_t>& dims, const RunOptions& options) {
+  passes::prepare(function, options.axes);
+  const std::vector<Tensor> before = args;
   cpu::Options cpu_options;
   cpu_options.checked = options.checked;
   cpu_options.cpu = options.cpu;
   run(function, args, dims, cpu_options);
-  expect_equal(function, args, expected, options);
+  expect_interpreted(function, before, args, dims, options);
 }
 
 }  // namespace octile::test

@@ -81,6 +81,11 @@ struct RunOptions {
 void expect_same(Function& function, std::vector<Tensor>& args,
                  const std::vector<std::int64_t>& dims, const RunOptions& options = {});
 
+/// Interprets `function`, prepared already, from `before` and expects the outputs of `got`.
+void expect_interpreted(const Function& function, std::vector<Tensor> before,
+                        const std::vector<Tensor>& got, const std::vector<std::int64_t>& dims,
+                        const RunOptions& options = {});
+
 /// Runs on the CPU only; the function is prepared already.
 void run(const Function& function, std::vector<Tensor>& args, const std::vector<std::int64_t>& dims,
          const cpu::Options& options = {});

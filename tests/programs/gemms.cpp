@@ -383,8 +383,7 @@ OCTILE_PROGRAM(gemm_with_a_long_epilogue) {
                              [=](const Index& e) { return over(e, true); }, {0, 1e-4});
     const Input least = t.output(ElementType::f32, {m, blocks},
                                  [=](const Index& e) { return over(e, false); }, {1e-4, 1e-4});
-    t.run(k, {{BM(64)}, {BM(128), stages(2)}}, a, b, bias, r, 0.0625f,
-          q, s, least);
+    t.run(k, {{BM(64)}, {BM(128), stages(2)}}, a, b, bias, r, 0.0625f, q, s, least);
   }
 }
 

@@ -43,7 +43,7 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
       {
         const long long i0 = (mul_11 + (long long)(BM_t));
         const long long i1 = (mul_8 + (long long)(BN_t + BN_i1));
-        if (in_bounds(i0, M_dim) && in_bounds(i1, K_dim - 15)) {
+        if (in_bounds(i0, M_dim) && i1 >= 0 && i1 + 16 <= K_dim) {
           copy_bytes<32>(&x_14[BN_i1], x_p + i0 * x_s0 + i1 * x_s1);
         } else {
         #pragma unroll
@@ -60,15 +60,18 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
     // max over BN
     float reduce_17[1];
     {
-      float sum = __int_as_float(0xff800000);
-      #pragma unroll
-      for (int BN_i1 = 0; BN_i1 < 16; ++BN_i1) {
-        sum = fmaxf(sum, (fabsf(cast_15[BN_i1])));
+      constexpr int BN_i1 = 0;
+      {
+        float sum = __int_as_float(0xff800000);
+        #pragma unroll
+        for (int BN_i1 = 0; BN_i1 < 16; ++BN_i1) {
+          sum = fmaxf(sum, (fabsf(cast_15[BN_i1])));
+        }
+        sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 1));
+        sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 2));
+        sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 4));
+        reduce_17[0] = sum;
       }
-      sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 1));
-      sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 2));
-      sum = fmaxf(sum, __shfl_xor_sync(~0u, sum, 4));
-      reduce_17[0] = sum;
     }
     float div_21[1];
     {

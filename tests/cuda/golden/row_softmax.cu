@@ -35,7 +35,7 @@ extern "C" __global__ void __launch_bounds__(128) row_softmax(
         {
           const long long i0 = (mul_7 + (long long)(BM_t + BM_i1));
           const long long i1 = (long long)(BN_t + BN_i1);
-          if (in_bounds(i0, M_dim) && in_bounds(i1, N_dim - 3)) {
+          if (in_bounds(i0, M_dim) && i1 >= 0 && i1 + 4 <= N_dim) {
             copy_bytes<16>(&x_11[BM_i1 * 4 + BN_i1], x_p + i0 * x_s0 + i1 * x_s1);
           } else {
           #pragma unroll

@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(128) vector_add(
         constexpr int BM_i1 = 0;
         {
           const long long i0 = (mul_4 + (long long)(BM_t + BM_i1 + BM_i512 * 512));
-          if (true && in_bounds(i0, M_dim - 3)) {
+          if (true && i0 >= 0 && i0 + 4 <= M_dim) {
             copy_bytes<16>(&y_7[BM_i512 * 4 + BM_i1], y_p + i0 * y_s0);
           } else {
           #pragma unroll
@@ -43,7 +43,7 @@ extern "C" __global__ void __launch_bounds__(128) vector_add(
         constexpr int BM_i1 = 0;
         {
           const long long i0 = (mul_4 + (long long)(BM_t + BM_i1 + BM_i512 * 512));
-          if (true && in_bounds(i0, M_dim - 3)) {
+          if (true && i0 >= 0 && i0 + 4 <= M_dim) {
             copy_bytes<16>(&x_8[BM_i512 * 4 + BM_i1], x_p + i0 * x_s0);
           } else {
           #pragma unroll
