@@ -55,13 +55,6 @@ bool Emitter::is_reduction(const ir::Op& op) const {
 }
 
 void Emitter::dot_by_reduction(const ir::Op& op) {
-  if (!family_->is_consistent(ir::union_axes(op.operand(0)->type.axes, op.operand(1)->type.axes))) {
-    throw ir::Error(fmt::format(
-        "kernel '{}': the operands of a dot of {} by {} meet in a tile whose axes two other dots "
-        "place on the same side of the tensor core; give it operands of two axes, cast to bf16",
-        function_.name, info(op.operand(0)->type.element).name,
-        info(op.operand(1)->type.element).name));
-  }
   auto factor = [&](const ir::Value* x) {
     ElementType type = x->type.element;
     return type == ElementType::f32 ? expr(x)
@@ -77,6 +70,9 @@ void Emitter::reduce_terms(const ir::Op& op, const std::function<std::string()>&
   const ir::Value* v = op.result();
   ir::AxisId axis = op.attr.axis;
   const AxisLayout& layout = family_->at(axis);
+  std::vector<ir::AxisId> all;
+  for (const ir::Value* x : op.operands) all = ir::union_axes(all, x->type.axes);
+  require_home(all);
   std::int64_t group = op.attr.group == 0 ? layout.padded : op.attr.group;
   std::vector<const Factor*> inner, threads;
   const Factor* whole = nullptr;  // a digit of registers that holds several groups

@@ -92,8 +92,23 @@ std::vector<const Factor*> Emitter::registers(const ir::Value* value) {
   return family_->registers(value->type.axes, analysis_.runs(value));
 }
 
+// Refuses a tile whose axes are walked by the same threads: some of its elements have no home.
+void Emitter::require_home(const std::vector<ir::AxisId>& axes) const {
+  if (family_->is_consistent(axes)) return;
+  std::string names;
+  for (ir::AxisId axis : axes) {
+    names += (names.empty() ? "" : ", ") + function_.axes[static_cast<std::size_t>(axis)].name;
+  }
+  throw ir::Error(fmt::format(
+      "kernel '{}': a tile over the axes {} is kept in registers, but its dots place two "
+      "of them on the same side of the tensor core; index that tile with axes of its "
+      "own, or split the kernel",
+      function_.name, names));
+}
+
 // Declares the register array (or scalar) of a value and gives it its name.
 std::string Emitter::declare(const ir::Value* value) {
+  require_home(value->type.axes);
   std::string name = name_of(value);
   std::string_view type = register_type(value->type.element);
   if (!value->type.is_scalar()) {

@@ -81,6 +81,7 @@ class Emitter {
   std::string constant_text(const ir::Op& op) const;
   std::string name_of(const ir::Value* value);
   std::string declare(const ir::Value* value);
+  void require_home(const std::vector<ir::AxisId>& axes) const;
   int open_loops(const std::vector<const Factor*>& factors);
   /// Loops over the registers of a tile; digits inside runs, and `zero`, are constants 0.
   int open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs,

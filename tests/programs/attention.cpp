@@ -31,6 +31,7 @@ auto softmax_rows(std::int64_t rows, std::int64_t keys, auto score) {
 
 // One query per head, as in decoding: products with vectors, summed along an axis.
 OCTILE_PROGRAM(attention_of_one_query) {
+  t.may_spill();
   const auto k = kernel(
       "decode", in<bf16>("q", H, 64_c), in<bf16>("k", H, S, 64_c), in<bf16>("v", H, S, 64_c),
       out<f32>("o", H, 64_c), [=](auto q, auto k, auto v, auto o) {

@@ -23,7 +23,7 @@ const std::vector<Shape> kShapes = {{1, 1, 1},      {7, 63, 64},      {65, 129, 
 
 const Schedules kSchedules = {
     {BM(64), BN(64)},
-    {BM(64), BN(96), stages(2), consumers(1)},
+    {BM(64), BN(80), stages(2), consumers(1)},
     {BM(128), BN(64), stages(3), consumers(2), persistent(false)},
     {BM(16), BN(64), swap_operands()},
     {BM(192), BN(40), consumers(3)},
@@ -332,6 +332,7 @@ OCTILE_PROGRAM(gemm_and_row_sums) {
 // Bias, GELU and a residual; the result quantised per 1x128 with its scales, and the largest of
 // every row of a tile: three outputs of three shapes.
 OCTILE_PROGRAM(gemm_with_a_long_epilogue) {
+  t.may_spill();
   constexpr axis<"BN", 128> BN;
   constexpr auto BK8 = 128_c;
   const auto k = kernel(
@@ -629,6 +630,7 @@ OCTILE_PROGRAM(dot_of_small_tiles) {
 
 // Many vectors by many matrices: a product and a sum instead of a dot; and a dot of a vector.
 OCTILE_PROGRAM(batched_matrix_vector) {
+  t.may_spill();
   constexpr axis<"BK", 128> BK;
   const auto k = kernel(
       "gemv", in<bf16>("a", Z, M, K), in<bf16>("x", Z, K), out<f32>("y", Z, M), out<f32>("z", Z, M),

@@ -100,6 +100,7 @@ OCTILE_PROGRAM(log_softmax) {
 // Softmax over rows of any length: the running maximum and sum are carried as a tuple, so a tile
 // never spans the row.
 OCTILE_PROGRAM(online_softmax) {
+  t.may_spill();
   const auto k =
       kernel("online_softmax", in<f32>("x", M, N), out<f32>("y", M, N), [](auto x, auto y) {
         return grid(M / BM, [=](auto i) {
@@ -220,6 +221,7 @@ OCTILE_PROGRAM(swiglu_of_halves) {
 }
 
 OCTILE_PROGRAM(quantise_1x128_and_back) {
+  t.may_spill();
   const auto quantise = kernel("quantise", in<bf16>("x", M, N), out<e4m3>("q", M, N),
                                out<f32>("scale", M, N / 128_c), [](auto x, auto q, auto scale) {
                                  return grid(M / BM, N / BN, [=](auto i, auto j) {
@@ -269,6 +271,7 @@ OCTILE_PROGRAM(quantise_1x128_and_back) {
 
 // One scale per 128x128: two reductions, and a grid that counts scales.
 OCTILE_PROGRAM(quantise_128x128) {
+  t.may_spill();
   constexpr axis<"R", 128> R;
   constexpr axis<"C", 128> C;
   const auto k =

@@ -106,6 +106,8 @@ class Trial {
   Trial& operator=(const Trial&) = delete;
 
   Where where() const { return where_; }
+  /// Registers may spill under the schedules that are chosen today; everything else is checked.
+  void may_spill() { may_spill_ = true; }
 
   Input input(ElementType element, const Dims& extents, Fill fill = Fill::normal,
               const Layout& layout = {});
@@ -183,6 +185,7 @@ class Trial {
 
   Where where_;
   int runs_ = 0;
+  bool may_spill_ = false;
   std::uint32_t seed_ = 1;
   std::vector<Input> inputs_;
   std::vector<Expected> outputs_;

@@ -37,6 +37,7 @@ constexpr axis<"BC"> BC;
 constexpr axis<"BD"> BD;
 
 OCTILE_PROGRAM(permute_4d) {
+  t.may_spill();
   const auto k =
       kernel("permute", in<bf16>("x", A, B, C, D), out<bf16>("y", A, C, B, D), [](auto x, auto y) {
         return grid(A, B / BB, C / BC, [=](auto a, auto b, auto c) {
