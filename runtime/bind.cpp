@@ -64,12 +64,12 @@ Dims normalised_strides(const TensorView& view) {
   int candidate = -1;
   std::int64_t span = 1;
   for (int d = 0; d < view.rank(); ++d) {
+    if (strides[d] == 1) contiguous = d;
     if (is_empty || view.extents[d] == 1) {
       candidate = d;
-      continue;
+    } else {
+      span += (view.extents[d] - 1) * strides[d];
     }
-    if (strides[d] == 1) contiguous = d;
-    span += (view.extents[d] - 1) * strides[d];
   }
   if (contiguous < 0) contiguous = candidate;
   // Past the other dimensions' elements, and a multiple of 16 bytes for every element type.
