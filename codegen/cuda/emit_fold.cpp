@@ -192,7 +192,37 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   if (plan_.schedule.split_fold > 1) combine_split(plan);
 }
 
+// One iteration is a panel of trips, unrolled so that a panel's elements are registers.
+void Emitter::panel_loop(const FoldPlan& plan) {
+  out_.open("for (int trip = begin; trip < end;) {{");
+  for (const SmallLoad& s : plan.small) {
+    if (!s.panel) continue;
+    const ir::Value* v = s.load->result();
+    int count = v->type.is_scalar() ? 1 : family_->register_count(v->type.axes, analysis_.runs(v));
+    out_.line("alignas(16) {} {}_panel[{}];", register_type(v->type.element), name_of(v),
+              kPanelTrips * count);
+  }
+  out_.line("#pragma unroll");
+  out_.open("for (int step = 0; step < {}; ++step) {{", kPanelTrips);
+  out_.line("if (step > 0 && trip >= end) break;");
+  name_index(*plan.fold, "trip");
+  out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  declare_dots(plan, "");
+  issue_block(plan, "");
+  out_.open("if (step == 0) {{");
+  for (const SmallLoad& s : plan.small) {
+    if (s.panel) panel_load(s);
+  }
+  out_.close();
+  finish_block(plan, "", 0);
+  advance("stage", "phase");
+  out_.line("++trip;");
+  out_.close();
+  out_.close();
+}
+
 void Emitter::one_set_loop(const FoldPlan& plan) {
+  if (plan.panels) return panel_loop(plan);
   if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*plan.fold, "trip");

@@ -19,12 +19,15 @@ Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan
   });
 }
 
-// The producer warpgroup's other three warps copy small tiles.
+// The producer warpgroup's other warps copy small tiles: one where panels are all there is.
 int Emitter::loader_warps() const {
+  int elements = 0;
+  bool any = false;
   for (const FoldPlan& f : plan_.folds) {
-    if (!f.small.empty()) return 3;
+    any |= !f.small.empty();
+    for (const SmallLoad& s : f.small) elements += s.panel ? 0 : s.count;
   }
-  return 0;
+  return !any ? 0 : elements <= 32 ? 1 : 3;
 }
 
 void Emitter::kernel_signature(CudaProgram& program) {
@@ -182,7 +185,9 @@ void Emitter::produce_tma(const TmaLoad& t) {
 void Emitter::produce_small(const SmallLoad& s) {
   std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
   std::string name = param_name(*s.load);
-  out_.line("#pragma unroll");
+  if (s.panel) out_.open("if (trip % {} == 0) {{", kPanelTrips);
+  // A panel's copies are few and far between: rolled, they leave registers to the rest.
+  out_.line("#pragma unroll{}", s.panel ? " 1" : "");
   out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
   std::map<ir::AxisId, std::string> at;
   std::int64_t scale = 1;
@@ -200,9 +205,17 @@ void Emitter::produce_small(const SmallLoad& s) {
   }
   point_ = nullptr;
   out_.line("const bool inside = {};", bounds);
-  out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name,
-            offset);
+  if (s.panel) {
+    std::size_t d = static_cast<std::size_t>(s.trip_dim);
+    out_.line("const long long left = 4 * ({} - i{});", dim_extent(*s.load, d), d);
+    out_.line("copy_async_16(to + {} + 16 * e, {}_p + (inside ? {} : 0), inside ? left : 0);",
+              s.offset, name, offset);
+  } else {
+    out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name,
+              offset);
+  }
   out_.close();
+  if (s.panel) out_.close();
 }
 
 void Emitter::produce_fold(const FoldPlan& fold, bool small) {
@@ -234,7 +247,7 @@ void Emitter::producer() {
     if (role == 0) {
       out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
     } else {
-      out_.open("if (warp > {}) {{  // small tiles", first);
+      out_.open("if (warp > {} && warp <= {}) {{  // small tiles", first, first + loader_warps());
       out_.line("const int loader = thread - {};", plan_.compute_threads + 32);
     }
     out_.line("int stage = 0;");

@@ -169,13 +169,9 @@ void Emitter::load(const ir::Op& op) {
   close_loops(loops);
 }
 
-// Reads a small tile from the current stage of the ring.
-void Emitter::small_load(const SmallLoad& small) {
-  const ir::Value* v = small.load->result();
-  Runs runs = analysis_.runs(v);
-  std::string name = declare(v), index = "0";
-  std::string_view type = register_type(v->type.element);
-  int loops = open_loops(v->type.axes, runs);
+// Position of this thread's element in a densely packed small tile.
+std::string Emitter::small_index(const SmallLoad& small) {
+  std::string index = "0";
   for (std::size_t i = 0; i < small.axes.size(); ++i) {
     std::string c = family_->coordinate(small.axes[i], small.runs[i]);
     if (small.counts[i] == 1)
@@ -184,10 +180,37 @@ void Emitter::small_load(const SmallLoad& small) {
       c = fmt::format("{} / {}", c, small.runs[i]);
     index = index == "0" ? c : fmt::format("({}) * {} + {}", index, small.counts[i], c);
   }
-  std::string at =
-      v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
-  out_.line("{}{} = reinterpret_cast<const {}*>(ring + {} * {} + {})[{}];", name, at, type, stage_,
-            plan_.stage_bytes, small.offset, index);
+  return index;
+}
+
+// Reads a small tile from the current stage of the ring, or this trip's part of a panel.
+void Emitter::small_load(const SmallLoad& small) {
+  const ir::Value* v = small.load->result();
+  Runs runs = analysis_.runs(v);
+  std::string name = declare(v);
+  std::string_view type = register_type(v->type.element);
+  int loops = open_loops(v->type.axes, runs);
+  std::string reg = v->type.is_scalar() ? "" : family_->register_index(v->type.axes, runs);
+  std::string at = reg.empty() ? "" : fmt::format("[{}]", reg);
+  if (small.panel) {
+    out_.line("{0}{1} = {2}_panel[({3}) * {4} + step];", name, at, name_of(v),
+              reg.empty() ? "0" : reg, kPanelTrips);
+  } else {
+    out_.line("{}{} = reinterpret_cast<const {}*>(ring + {} * {} + {})[{}];", name, at, type,
+              stage_, plan_.stage_bytes, small.offset, small_index(small));
+  }
+  close_loops(loops);
+}
+
+// Brings a panel into registers, for kPanelTrips trips.
+void Emitter::panel_load(const SmallLoad& small) {
+  const ir::Value* v = small.load->result();
+  Runs runs = analysis_.runs(v);
+  int loops = open_loops(v->type.axes, runs);
+  std::string reg = v->type.is_scalar() ? "0" : family_->register_index(v->type.axes, runs);
+  out_.line("copy_bytes<{0}>(&{1}_panel[({2}) * {3}], ring + {4} * {5} + {6} + {0} * ({7}));",
+            4 * kPanelTrips, name_of(v), reg, kPanelTrips, stage_, plan_.stage_bytes, small.offset,
+            small_index(small));
   close_loops(loops);
 }
 

@@ -95,7 +95,9 @@ class Emitter {
   std::string param_name(const ir::Op& op) const;
   std::string element_load(const ir::Op& op);
   void load(const ir::Op& op);
+  std::string small_index(const SmallLoad& small);
   void small_load(const SmallLoad& small);
+  void panel_load(const SmallLoad& small);
   void store(const ir::Op& op);
   struct VectorAccess {
     int width = 1;
@@ -144,6 +146,7 @@ class Emitter {
   void issue_block(const FoldPlan& plan, const std::string& suffix);
   void finish_block(const FoldPlan& plan, const std::string& suffix, int pending);
   void one_set_loop(const FoldPlan& plan);
+  void panel_loop(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
   void release_stage(const std::string& stage);

@@ -224,6 +224,25 @@ void find_small_loads(const ir::Function& function, Analysis& analysis, const Pl
   }
 }
 
+int panel_dim(const ir::Function& function, Analysis& analysis, const LowerRequest& request,
+              const ir::Op& fold, const ir::Op& load) {
+  const TensorFacts& facts = request.tensors[static_cast<std::size_t>(load.attr.index)];
+  if (facts.contiguous_dim < 0 || facts.alignment < 4 * kPanelTrips) return -1;
+  std::size_t rank = function.params[static_cast<std::size_t>(load.attr.index)].shape.size();
+  for (std::size_t d = 0; d < rank; ++d) {
+    const ir::Value* index = load.operands[d];
+    if (static_cast<int>(d) != facts.contiguous_dim) {
+      if (analysis.dependences(index) & 8u) return -1;
+      continue;
+    }
+    auto form = analysis.affine(index);
+    bool is_trip = form && form->axis < 0 && form->divisor == 1 && form->terms.size() == 1 &&
+                   !form->terms[0].negative && form->terms[0].value == fold.regions[0]->args[0];
+    if (!is_trip) return -1;
+  }
+  return facts.contiguous_dim;
+}
+
 std::unordered_set<const ir::Value*> family_values(const ir::Function& function, const Plan& plan,
                                                    Analysis& analysis) {
   std::unordered_set<const ir::Value*> needed;

@@ -450,10 +450,6 @@ class Planner {
       map.box[1] = t.multicast ? t.box_rows / schedule().cluster : t.box_rows;
     }
     find_small_loads(function_, analysis_, plan_, f);
-    for (SmallLoad& s : f.small) {
-      s.offset = offset;
-      offset += round_up(4 * s.count, 16);
-    }
     for (const ir::Op* op : f.fold->regions[0]->ops) {
       const DotPlan* d = op->kind == OpKind::dot ? plan_.find_dot(op) : nullptr;
       if (d == nullptr) continue;
@@ -461,7 +457,40 @@ class Planner {
       if (!d->pipelined && (d->m.tma >= 0 || d->n.tma >= 0)) f.stage_used_late = true;
     }
     f.in_place = f.pipelined_dots.size() == 1 && adds_in_place(*f.fold, f.pipelined_dots[0]);
+    plan_panels(f);
+    for (SmallLoad& s : f.small) {
+      s.offset = offset;
+      offset += round_up(s.bytes(), 16);
+    }
     plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
+  }
+
+  int register_count(const ir::Value* v) {
+    return plan_.family.register_count(v->type.axes, analysis_.runs(v));
+  }
+
+  // Loads whose panels fit the registers that accumulators leave; large tiles first, as they gain
+  // most. A split fold's trips begin anywhere, so it has none.
+  void plan_panels(FoldPlan& f) {
+    constexpr int kMostPerLoad = 16, kOtherRegisters = 24;
+    bool plain_loop = !f.in_place && schedule().accumulators != 2 && schedule().split_fold == 1 &&
+                      (schedule().unroll == 0 || schedule().unroll == kPanelTrips);
+    if (!plain_loop || f.pipelined_dots.empty()) return;
+    int room = plan_.consumer_registers - kOtherRegisters;
+    for (const ir::Value* v : f.fold->results) room -= register_count(v);
+    for (const ir::Op* op : f.pipelined_dots) room -= register_count(op->result());
+    std::vector<SmallLoad*> loads;
+    for (SmallLoad& s : f.small) loads.push_back(&s);
+    std::stable_sort(loads.begin(), loads.end(),
+                     [](const SmallLoad* a, const SmallLoad* b) { return a->count > b->count; });
+    for (SmallLoad* s : loads) {
+      int registers = kPanelTrips * register_count(s->load->result());
+      if (registers > std::min(room, kMostPerLoad)) continue;
+      s->trip_dim = panel_dim(function_, analysis_, request_, *f.fold, *s->load);
+      if (s->trip_dim < 0) continue;
+      s->panel = f.panels = true;
+      room -= registers;
+    }
   }
 
   const ir::Function& function_;

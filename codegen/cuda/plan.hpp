@@ -31,7 +31,13 @@ struct TmaLoad {
   bool multicast = false;  ///< same tile for every CTA of the cluster
 };
 
-/// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed.
+/// Trips of a fold that one panel holds: four 4-byte elements are one 16-byte copy.
+inline constexpr int kPanelTrips = 4;
+
+/// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed. As a
+/// panel it holds the tile for kPanelTrips trips, trip innermost, in the stage of the first one;
+/// consumers keep it in registers. Element-wise gathers would take the shared memory's bandwidth
+/// from the tensor core.
 struct SmallLoad {
   const ir::Op* load = nullptr;
   std::vector<ir::AxisId> axes;
@@ -39,6 +45,10 @@ struct SmallLoad {
   std::vector<std::int64_t> runs;    ///< run length per axis
   int count = 1;
   int offset = 0;
+  bool panel = false;
+  int trip_dim = -1;  ///< of a panel: the contiguous dimension, which the trip indexes
+
+  int bytes() const { return (panel ? 4 * kPanelTrips : 4) * count; }
 };
 
 /// Where a tensor-core operand lies in shared memory when the dot runs.
@@ -69,6 +79,7 @@ struct FoldPlan {
   std::vector<SmallLoad> small;
   std::vector<const ir::Op*> pipelined_dots;
   bool in_place = false;  ///< the only carried value is add(carried, dot): wgmma adds into it
+  bool panels = false;    ///< some small load is a panel: the loop runs over groups of trips
   bool stage_used_late = false;  ///< something after the dots still reads the stage
   bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
 };
