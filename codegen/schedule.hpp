@@ -9,7 +9,9 @@
 namespace octile {
 
 /// Schedule knobs. 0 or `automatic` lets the back end choose; a back end refuses a knob it can't
-/// honour (see codegen/cuda/legality.hpp) and never ignores one silently.
+/// honour (codegen/cuda/legality.hpp) and never ignores one silently. Knobs of the
+/// pipelined fold (stages, accumulators, unroll, order_consumers, registers) shape its ring; where
+/// a tensor's strides rule the ring out (rows that aren't 16-byte aligned) there is none to shape.
 struct Schedule {
   static constexpr int automatic = 0;
 
@@ -18,7 +20,7 @@ struct Schedule {
   int stages = automatic;     ///< depth of the shared-memory ring of a pipelined fold
   int consumers = automatic;  ///< consumer warpgroups (128 threads each); without a dot: warps / 4
   int warps = automatic;      ///< warps of a kernel without a dot
-  bool ping_pong = false;     ///< consumers own alternate tiles instead of splitting one
+  bool ping_pong = false;     ///< consumers own alternate tiles; refused so far: not lowered
   int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
   int accumulators = automatic;  ///< accumulator sets: 2 issues a block before promoting the last
   int unroll = automatic;        ///< blocks of the pipelined fold per loop iteration
@@ -30,7 +32,7 @@ struct Schedule {
   int split_fold = 1;            ///< CTAs of a cluster that share one fold, summed in CTA order
   int swap_operands = -1;        ///< 1: the dot's first operand on wgmma's N side; -1 automatic
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
-  int epilogue_overlap = -1;  ///< 1: a TMA store drains under the next tile; -1 automatic
+  int epilogue_overlap = -1;  ///< refused so far: a TMA store always drains under the next tile
   int producer_registers = automatic;
   int consumer_registers = automatic;
   bool dependent_launch = false;  ///< programmatic dependent launch

@@ -183,9 +183,10 @@ class Chooser {
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
     std::string reason = "no tile shape fits the tensor core";
-    int tries = 0;
+    // Where splitting is not legal at all, the candidates without are still tried.
+    int tries[2] = {0, 0};
     for (const Candidate& c : candidates) {
-      if (++tries > 64) break;
+      if (++tries[c.schedule.split_fold > 1] > 64) continue;
       if (legal(c.schedule, reason)) return c.schedule;
     }
     throw ir::Error(

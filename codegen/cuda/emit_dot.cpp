@@ -53,21 +53,17 @@ std::string Emitter::wgmma_functions() const {
   return text;
 }
 
-// Shared-memory address of rows of one block of an operand.
-std::string Emitter::operand_address(const DotPlan& d, const Operand& o, bool m_side, int block,
-                                     int chunk) const {
-  std::string base = o.tma >= 0
-                         ? fmt::format("ring_address + {} * {} + {}", stage_, plan_.stage_bytes,
-                                       current_fold_->tma[static_cast<std::size_t>(o.tma)].offset)
-                         : fmt::format("scratch_address + {}", o.scratch);
-  int fixed = chunk * o.rows * d.swizzle;
-  if (m_side) {
-    base += fmt::format(" + warpgroup * {}", 64 * d.shape.m_blocks * d.swizzle);
-    fixed += block * 64 * d.swizzle;
-  } else {
-    fixed += block * d.shape.n * d.swizzle;
-  }
-  return fixed ? fmt::format("{} + {}", base, fixed) : base;
+// Low word of the descriptor of one block of an operand: what doesn't change from stage to stage
+// first, so that it leaves the loop.
+std::string Emitter::operand_descriptor(const DotPlan& d, const Operand& o, bool m_side, int block,
+                                        int chunk) const {
+  bool ring = o.tma >= 0;
+  int fixed = ring ? current_fold_->tma[static_cast<std::size_t>(o.tma)].offset : o.scratch;
+  fixed += chunk * o.rows * d.swizzle + block * (m_side ? 64 : d.shape.n) * d.swizzle;
+  std::string address = fmt::format("{} + {}", ring ? "ring_address" : "scratch_address", fixed);
+  if (m_side) address += fmt::format(" + warpgroup * {}", 64 * d.shape.m_blocks * d.swizzle);
+  std::string low = fmt::format("descriptor_low({})", address);
+  return ring ? fmt::format("{} + {} * {}", low, stage_, plan_.stage_bytes / 16) : low;
 }
 
 // All instructions of a dot over K chunks [begin, end) into `array`; `accumulate` is the flag of
@@ -79,14 +75,12 @@ void Emitter::issue(const DotPlan& d, const std::string& array, int begin, int e
       int at = (mb * d.shape.n_blocks + nb) * d.shape.n / 2;
       for (int chunk = begin; chunk < end; ++chunk) {
         out_.open("{{");
-        out_.line("const u64 a = matrix_descriptor<{}>({});", d.swizzle,
-                  operand_address(d, d.m, true, mb, chunk));
-        out_.line("const u64 b = matrix_descriptor<{}>({});", d.swizzle,
-                  operand_address(d, d.n, false, nb, chunk));
+        out_.line("const u32 a = {};", operand_descriptor(d, d.m, true, mb, chunk));
+        out_.line("const u32 b = {};", operand_descriptor(d, d.n, false, nb, chunk));
         for (int step = 0; step < d.swizzle / 32; ++step) {
           std::string flag = chunk == begin && step == 0 ? accumulate : "1";
-          out_.line("{}<{}>({}, a + {}, b + {}, {});", wgmma_name(d), at, array, 2 * step, 2 * step,
-                    flag);
+          out_.line("{0}<{1}>({2}, descriptor<{3}>(a + {4}), descriptor<{3}>(b + {4}), {5});",
+                    wgmma_name(d), at, array, d.swizzle, 2 * step, flag);
         }
         out_.close();
       }

@@ -149,7 +149,10 @@ void Emitter::issue_block(const FoldPlan& plan, const std::string& suffix) {
 }
 
 // Everything of one trip but its pipelined dots: what doesn't need them, the wait, the rest.
-void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int pending) {
+// With `look_ahead` the stage moves on before the rest, so that asking for the next one costs
+// nothing.
+void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int pending,
+                           bool look_ahead) {
   const ir::Region& body = *plan.fold->regions[0];
   for (const ir::Op* op : body.ops) {
     if (op->kind != OpKind::yield && !depends_on_dots(plan, *op)) operation(*op);
@@ -162,6 +165,10 @@ void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int 
     }
   }
   if (!plan.stage_used_late) release_stage(stage_);
+  if (look_ahead) {
+    advance("stage", "phase");
+    out_.line("ready = mbarrier_test(full + 8 * stage, phase);");
+  }
   for (const ir::Op* op : body.ops) {
     if (op->kind != OpKind::yield && depends_on_dots(plan, *op)) operation(*op);
   }
@@ -206,7 +213,8 @@ void Emitter::panel_loop(const FoldPlan& plan) {
   out_.open("for (int step = 0; step < {}; ++step) {{", kPanelTrips);
   out_.line("if (step > 0 && trip >= end) break;");
   name_index(*plan.fold, "trip");
-  out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  bool look_ahead = !plan.stage_used_late;
+  out_.line("{}mbarrier_wait(full + 8 * stage, phase);", look_ahead ? "if (!ready) " : "");
   declare_dots(plan, "");
   issue_block(plan, "");
   out_.open("if (step == 0) {{");
@@ -214,23 +222,25 @@ void Emitter::panel_loop(const FoldPlan& plan) {
     if (s.panel) panel_load(s);
   }
   out_.close();
-  finish_block(plan, "", 0);
-  advance("stage", "phase");
+  finish_block(plan, "", 0, look_ahead);
+  if (!look_ahead) advance("stage", "phase");
   out_.line("++trip;");
   out_.close();
   out_.close();
 }
 
 void Emitter::one_set_loop(const FoldPlan& plan) {
+  bool look_ahead = !plan.stage_used_late;
+  if (look_ahead) out_.line("bool ready = mbarrier_test(full + 8 * stage, phase);");
   if (plan.panels) return panel_loop(plan);
   if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*plan.fold, "trip");
-  out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  out_.line("{}mbarrier_wait(full + 8 * stage, phase);", look_ahead ? "if (!ready) " : "");
   declare_dots(plan, "");
   issue_block(plan, "");
-  finish_block(plan, "", 0);
-  advance("stage", "phase");
+  finish_block(plan, "", 0, look_ahead);
+  if (!look_ahead) advance("stage", "phase");
   out_.close();
 }
 

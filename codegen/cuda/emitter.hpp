@@ -131,8 +131,8 @@ class Emitter {
   void fill_scratch(const DotPlan& dot, const Operand& operand);
   void issue(const DotPlan& dot, const std::string& array, int chunk_begin, int chunk_end,
              const std::string& accumulate);
-  std::string operand_address(const DotPlan& dot, const Operand& operand, bool m_side, int block,
-                              int chunk) const;
+  std::string operand_descriptor(const DotPlan& dot, const Operand& operand, bool m_side, int block,
+                                 int chunk) const;
   std::string wgmma_name(const DotPlan& dot) const;
   std::string wgmma_functions() const;
 
@@ -144,7 +144,8 @@ class Emitter {
   void name_index(const ir::Op& fold, const std::string& trip);
   void declare_dots(const FoldPlan& plan, const std::string& suffix);
   void issue_block(const FoldPlan& plan, const std::string& suffix);
-  void finish_block(const FoldPlan& plan, const std::string& suffix, int pending);
+  void finish_block(const FoldPlan& plan, const std::string& suffix, int pending,
+                    bool look_ahead = false);
   void one_set_loop(const FoldPlan& plan);
   void panel_loop(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);

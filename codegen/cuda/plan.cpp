@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "octile/codegen/cuda/legality.hpp"
 #include "octile/codegen/cuda/operands.hpp"
 
 namespace octile::cuda {
@@ -48,6 +49,7 @@ class Planner {
   }
 
   Plan run() {
+    if (std::string problem = value_problem(schedule()); !problem.empty()) refuse(problem);
     ir::for_each_op(*function_.body, [&](const ir::Op& op) {
       if (op.kind == OpKind::dot) plan_dot(op);
     });
@@ -57,6 +59,10 @@ class Planner {
     plan_grid();
     plan_stores();
     plan_shared_memory();
+    if (function_.grid.size() < 2 && schedule().group_width > 0) {
+      refuse("group_width needs a grid of two extents or more; leave it out");
+    }
+    if (std::string ignored = ignored_knob(plan_); !ignored.empty()) refuse(ignored);
     return std::move(plan_);
   }
 

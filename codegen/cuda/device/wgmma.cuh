@@ -15,13 +15,15 @@ __device__ __forceinline__ void pin_registers(float (&d)[N]) {
 #pragma unroll
   for (int i = 0; i < N; ++i) asm volatile("" : "+f"(d[i])::"memory");
 }
-// Matrix descriptor of a K-major tile swizzled over Swizzle bytes; add (bytes >> 4) to move along
-// K.
+// Matrix descriptor of a K-major tile swizzled over Swizzle bytes, in two words; the low one counts
+// in 16 bytes, along K and from stage to stage. Shared memory ends below 2^18.
+__device__ __forceinline__ u32 descriptor_low(u32 address) {
+  return (1u << 16) | (address >> 4);
+}
 template <int Swizzle>
-__device__ __forceinline__ u64 matrix_descriptor(u32 address) {
-  constexpr u64 layout = Swizzle == 128 ? 1 : Swizzle == 64 ? 2 : 3;
-  return (layout << 62) | (u64(Swizzle * 8 / 16) << 32) | (u64(1) << 16) |
-         ((address & 0x3ffff) >> 4);
+__device__ __forceinline__ u64 descriptor(u32 low) {
+  constexpr u32 layout = Swizzle == 128 ? 1 : Swizzle == 64 ? 2 : 3;
+  return (u64((layout << 30) | (Swizzle * 8 / 16)) << 32) | low;
 }
 // Byte offset of (row, byte) in such a tile.
 template <int Swizzle>

@@ -35,18 +35,18 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   extern __shared__ unsigned char shared_bytes[];
   const u32 ring_address = (shared_address(shared_bytes) + 1023) & ~1023u;
   unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));
-  unsigned char* const scratch = ring + 102400;
-  const u32 scratch_address = ring_address + 102400;
-  unsigned char* const exchange = ring + 118784;
+  unsigned char* const scratch = ring + 110592;
+  const u32 scratch_address = ring_address + 110592;
+  unsigned char* const exchange = ring + 126976;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 118784, empty = full + 32;
+  const u32 full = ring_address + 126976, empty = full + 32;
   if (threadIdx.x == 0) {
     tma_prefetch_map(map_0);
     tma_prefetch_map(map_1);
     tma_prefetch_map(map_2);
     for (int s = 0; s < 4; ++s) {
-      mbarrier_init(full + 8 * s, 97);
+      mbarrier_init(full + 8 * s, 33);
       mbarrier_init(empty + 8 * s, 8);
     }
     mbarrier_fence_init();
@@ -71,7 +71,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           for (int trip = begin; trip < end; ++trip) {
             const long long v_12 = trip;
             mbarrier_wait(empty + 8 * stage, phase ^ 1);
-            const u32 to = ring_address + stage * 25600;
+            const u32 to = ring_address + stage * 27648;
             mbarrier_expect(full + 8 * stage, 24576);
             tma_load_2d(to + 0, map_0, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_0 * 128ll)));  // a
             tma_load_2d(to + 16384, map_1, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_1 * 64ll)));  // b
@@ -83,7 +83,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    if (warp > 8) {  // small tiles
+    if (warp > 8 && warp <= 9) {  // small tiles
       const int loader = thread - 288;
       int stage = 0;
       u32 phase = 0;
@@ -101,20 +101,26 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           for (int trip = begin; trip < end; ++trip) {
             const long long v_12 = trip;
             mbarrier_wait(empty + 8 * stage, phase ^ 1);
-            const u32 to = ring_address + stage * 25600;
-            #pragma unroll
-            for (int e = loader; e < 1; e += 96) {
-              const long long i0 = (((grid_1 * 64ll) + (long long)(0)) / 128ll);
-              const long long i1 = v_12;
-              const bool inside = in_bounds(i0, ceil_div(N_dim, 128ll)) && in_bounds(i1, ceil_div(K_dim, 128ll));
-              copy_async_4(to + 24576 + 4 * e, sb_p + (inside ? i0 * sb_s0 + i1 * sb_s1 : 0), inside);
+            const u32 to = ring_address + stage * 27648;
+            if (trip % 4 == 0) {
+              #pragma unroll 1
+              for (int e = loader; e < 1; e += 32) {
+                const long long i0 = (((grid_1 * 64ll) + (long long)(0)) / 128ll);
+                const long long i1 = v_12;
+                const bool inside = in_bounds(i0, ceil_div(N_dim, 128ll)) && in_bounds(i1, ceil_div(K_dim, 128ll));
+                const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
+                copy_async_16(to + 24576 + 16 * e, sb_p + (inside ? i0 * sb_s0 + i1 * sb_s1 : 0), inside ? left : 0);
+              }
             }
-            #pragma unroll
-            for (int e = loader; e < 128; e += 96) {
-              const long long i0 = ((grid_0 * 128ll) + (long long)((e / 1 % 128 * 1)));
-              const long long i1 = v_12;
-              const bool inside = in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll));
-              copy_async_4(to + 24592 + 4 * e, sa_p + (inside ? i0 * sa_s0 + i1 * sa_s1 : 0), inside);
+            if (trip % 4 == 0) {
+              #pragma unroll 1
+              for (int e = loader; e < 128; e += 32) {
+                const long long i0 = ((grid_0 * 128ll) + (long long)((e / 1 % 128 * 1)));
+                const long long i1 = v_12;
+                const bool inside = in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll));
+                const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
+                copy_async_16(to + 24592 + 16 * e, sa_p + (inside ? i0 * sa_s0 + i1 * sa_s1 : 0), inside ? left : 0);
+              }
             }
             copy_async_arrive(full + 8 * stage);
             if (++stage == 4) {
@@ -156,51 +162,71 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     {
       const int trips = int(ceil_div_11);
       const int begin = 0, end = trips;
-      for (int trip = begin; trip < end; ++trip) {
-        const long long v_12 = trip;
-        mbarrier_wait(full + 8 * stage, phase);
-        float dot_29[32];
-        pin_registers(dot_29);
-        wgmma_fence();
-        {
-          const u64 a = matrix_descriptor<128>(ring_address + stage * 25600 + 0 + warpgroup * 8192);
-          const u64 b = matrix_descriptor<128>(ring_address + stage * 25600 + 16384);
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 0, b + 0, 0);
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 2, b + 2, 1);
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 4, b + 4, 1);
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, a + 6, b + 6, 1);
-        }
-        wgmma_commit();
-        pin_registers(dot_29);
-        const long long mul_14 = (grid_1 * 64ll);
-        float sb_18[1];
-        {
-          constexpr int BN_i1 = 0;
-          constexpr int BN_i8 = 0;
-          sb_18[0] = reinterpret_cast<const float*>(ring + stage * 25600 + 24576)[0];
-        }
-        const long long mul_19 = (grid_0 * 128ll);
-        float sa_22[2];
+      bool ready = mbarrier_test(full + 8 * stage, phase);
+      for (int trip = begin; trip < end;) {
+        alignas(16) float sb_18_panel[4];
+        alignas(16) float sa_22_panel[8];
         #pragma unroll
-        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-          sa_22[BM_i8] = reinterpret_cast<const float*>(ring + stage * 25600 + 24592)[(BM_t + BM_i8 * 8)];
-        }
-        wgmma_wait<0>();
-        pin_registers(dot_29);
-        if (lane == 0) mbarrier_arrive(empty + 8 * stage);
-        #pragma unroll
-        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
-          #pragma unroll
-          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+        for (int step = 0; step < 4; ++step) {
+          if (step > 0 && trip >= end) break;
+          const long long v_12 = trip;
+          if (!ready) mbarrier_wait(full + 8 * stage, phase);
+          float dot_29[32];
+          pin_registers(dot_29);
+          wgmma_fence();
+          {
+            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1728;
+            const u32 b = descriptor_low(ring_address + 16384) + stage * 1728;
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
+          }
+          wgmma_commit();
+          pin_registers(dot_29);
+          if (step == 0) {
+            {
+              constexpr int BN_i1 = 0;
+              constexpr int BN_i8 = 0;
+              copy_bytes<16>(&sb_18_panel[(0) * 4], ring + stage * 27648 + 24576 + 16 * (0));
+            }
             #pragma unroll
-            for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i8] * sb_18[0]), fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + stage * 27648 + 24592 + 16 * ((BM_t + BM_i8 * 8)));
             }
           }
-        }
-        if (++stage == 4) {
-          stage = 0;
-          phase ^= 1;
+          const long long mul_14 = (grid_1 * 64ll);
+          float sb_18[1];
+          {
+            constexpr int BN_i1 = 0;
+            constexpr int BN_i8 = 0;
+            sb_18[0] = sb_18_panel[(0) * 4 + step];
+          }
+          const long long mul_19 = (grid_0 * 128ll);
+          float sa_22[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22[BM_i8] = sa_22_panel[(BM_i8) * 4 + step];
+          }
+          wgmma_wait<0>();
+          pin_registers(dot_29);
+          if (lane == 0) mbarrier_arrive(empty + 8 * stage);
+          if (++stage == 4) {
+            stage = 0;
+            phase ^= 1;
+          }
+          ready = mbarrier_test(full + 8 * stage, phase);
+          #pragma unroll
+          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              #pragma unroll
+              for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+                fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i8] * sb_18[0]), fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+              }
+            }
+          }
+          ++trip;
         }
       }
     }
@@ -208,7 +234,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     const long long mul_38 = (grid_0 * 128ll);
     // store d through shared memory
     {
-      unsigned char* const staging = ring + 102400 + warpgroup * 8192;
+      unsigned char* const staging = ring + 110592 + warpgroup * 8192;
       if (thread % 128 == 0) tma_store_wait_read<0>();
       named_barrier_sync(8 + warpgroup, 128);
       const int row_of_thread = BM_t;

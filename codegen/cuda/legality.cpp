@@ -1,0 +1,121 @@
+#include "octile/codegen/cuda/legality.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace octile::cuda {
+namespace {
+
+std::string out_of_range(std::string_view knob, int value, std::string_view expected) {
+  return fmt::format("{}={} is out of range: expected {}", knob, value, expected);
+}
+
+bool is_register_count(int count) {
+  return count == Schedule::automatic || (count >= 24 && count <= 256 && count % 8 == 0);
+}
+
+}  // namespace
+
+std::string value_problem(const Schedule& s) {
+  constexpr std::string_view kCount = "1 or more, or 0 for automatic";
+  constexpr std::string_view kRegisters =
+      "a multiple of 8 from 24 to 256 (what setmaxnreg takes), or 0 for automatic";
+  constexpr std::string_view kSwitch = "0, 1, or -1 for automatic";
+  if (s.stages < 0) return out_of_range("stages", s.stages, kCount);
+  if (s.consumers < 0) return out_of_range("consumers", s.consumers, kCount);
+  if (s.warps < 0) return out_of_range("warps", s.warps, kCount);
+  if (s.unroll < 0) return out_of_range("unroll", s.unroll, kCount);
+  if (s.group_width < 0) return out_of_range("group_width", s.group_width, kCount);
+  if (s.accumulators < 0 || s.accumulators > 2)
+    return out_of_range("accumulators", s.accumulators, "1 or 2, or 0 for automatic");
+  if (s.accumulators == 2 && s.stages == 1) {
+    return "accumulators=2 holds two stages at a time, but stages=1; use stages=2 or more";
+  }
+  if (s.cluster < 1) return out_of_range("cluster", s.cluster, "1 to 8");
+  if (s.split_fold < 1) return out_of_range("split_fold", s.split_fold, "1 to 8");
+  if (!is_register_count(s.producer_registers))
+    return out_of_range("producer_registers", s.producer_registers, kRegisters);
+  if (!is_register_count(s.consumer_registers))
+    return out_of_range("consumer_registers", s.consumer_registers, kRegisters);
+  for (const auto& [knob, value] : {std::pair{"order_consumers", s.order_consumers},
+                                    {"persistent", s.persistent},
+                                    {"swap_operands", s.swap_operands},
+                                    {"tma_store", s.tma_store},
+                                    {"epilogue_overlap", s.epilogue_overlap}}) {
+    if (value < -1 || value > 1) return out_of_range(knob, value, kSwitch);
+  }
+  return {};
+}
+
+std::string ignored_knob(const Plan& plan) {
+  const Schedule& s = plan.schedule;
+  const bool any_dot = std::any_of(plan.dots.begin(), plan.dots.end(),
+                                   [](const DotPlan& d) { return d.tensor_core; });
+  bool panels = false, in_place = false, two_sets = plan.specialized;
+  for (const FoldPlan& f : plan.folds) {
+    panels |= f.panels;
+    in_place |= f.in_place;
+    two_sets &= !f.in_place && !f.pipelined_dots.empty() && !f.stage_used_late;
+  }
+  if (s.ping_pong) return "ping_pong isn't lowered; leave it out (order_consumers is the nearest)";
+  if (s.epilogue_overlap >= 0) {
+    return "epilogue_overlap can't be chosen: a TMA store always drains under the next tile's "
+           "fold; leave it out";
+  }
+  if (any_dot && s.warps > 0)
+    return fmt::format("warps={} is for kernels without a tensor-core dot; use consumers", s.warps);
+  if (!any_dot) {
+    if (s.consumers > 0) return "consumers is for tensor-core dots; use warps";
+    if (s.swap_operands >= 0) return "swap_operands is for tensor-core dots; leave it out";
+  }
+  // Rows that aren't 16-byte aligned only rule out the ring for these strides: no reason to refuse.
+  if (!any_dot) {
+    constexpr std::string_view kWhy =
+        "is for the pipelined fold of a tensor-core dot, which this program doesn't have; leave it "
+        "out";
+    const std::pair<std::string_view, bool> knobs[] = {
+        {"stages", s.stages > 0},
+        {"accumulators", s.accumulators > 0},
+        {"unroll", s.unroll > 0},
+        {"order_consumers", s.order_consumers >= 0},
+        {"consumer_registers", s.consumer_registers > 0},
+        {"producer_registers", s.producer_registers > 0}};
+    for (const auto& [knob, set] : knobs) {
+      if (set) return fmt::format("{} {}", knob, kWhy);
+    }
+  }
+  if (s.order_consumers == 1 && plan.consumers < 2)
+    return "order_consumers=1 needs 2 consumers or more, there is 1";
+  if (s.order_consumers == 1 && in_place)
+    return "order_consumers=1 has no turns to order: fast accumulation never waits for a promotion";
+  if (s.accumulators == 2 && plan.specialized && !two_sets) {
+    return "accumulators=2 needs dots that come from the ring and are added outside of the tensor "
+           "core; leave it out";
+  }
+  if (s.unroll > 0 && (s.accumulators == 2 || in_place))
+    return fmt::format("unroll={} has no effect on this fold's loop; leave it out", s.unroll);
+  if (s.persistent == 1 && s.split_fold > 1)
+    return "persistent=1 and split_fold can't be combined: leave one out";
+  if (s.cluster > 1) {
+    bool shared = false;
+    for (const FoldPlan& f : plan.folds) {
+      for (const TmaLoad& t : f.tma) shared |= t.multicast;
+    }
+    if (!shared) {
+      return fmt::format(
+          "cluster={} shares nothing: no tile that TMA loads is the same for "
+          "neighbours along the cluster's axis; leave it out",
+          s.cluster);
+    }
+    if (!s.fastest_axis.empty() && s.fastest_axis != s.cluster_axis) {
+      return fmt::format("fastest_axis={} with cluster_axis={}: a cluster's axis is the fastest",
+                         s.fastest_axis, s.cluster_axis);
+    }
+  }
+  if (s.cluster == 1 && !s.cluster_axis.empty())
+    return fmt::format("cluster_axis={} needs cluster=2 or more", s.cluster_axis);
+  return {};
+}
+
+}  // namespace octile::cuda
