@@ -94,8 +94,8 @@ void Emitter::fold_bounds(const ir::Op& fold) {
   out_.line("const int begin = min(trips, int(rank) * share), end = min(trips, begin + share);");
 }
 
-void Emitter::advance(const std::string& stage, const std::string& phase) {
-  out_.open("if (++{} == {}) {{", stage, plan_.stages);
+void Emitter::advance(const std::string& stage, const std::string& phase, int depth) {
+  out_.open("if (++{} == {}) {{", stage, depth);
   out_.line("{} = 0;", stage);
   out_.line("{} ^= 1;", phase);
   out_.close();
@@ -166,7 +166,7 @@ void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int 
   }
   if (!plan.stage_used_late) release_stage(stage_);
   if (look_ahead) {
-    advance("stage", "phase");
+    advance("stage", "phase", plan_.stages);
     out_.line("ready = mbarrier_test(full + 8 * stage, phase);");
   }
   for (const ir::Op* op : body.ops) {
@@ -218,12 +218,16 @@ void Emitter::panel_loop(const FoldPlan& plan) {
   declare_dots(plan, "");
   issue_block(plan, "");
   out_.open("if (step == 0) {{");
+  out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
   for (const SmallLoad& s : plan.small) {
     if (s.panel) panel_load(s);
   }
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);");
+  advance("slot", "slot_phase", kPanelSlots);
   out_.close();
   finish_block(plan, "", 0, look_ahead);
-  if (!look_ahead) advance("stage", "phase");
+  if (!look_ahead) advance("stage", "phase", plan_.stages);
   out_.line("++trip;");
   out_.close();
   out_.close();
@@ -240,7 +244,7 @@ void Emitter::one_set_loop(const FoldPlan& plan) {
   declare_dots(plan, "");
   issue_block(plan, "");
   finish_block(plan, "", 0, look_ahead);
-  if (!look_ahead) advance("stage", "phase");
+  if (!look_ahead) advance("stage", "phase", plan_.stages);
   out_.close();
 }
 
@@ -255,13 +259,13 @@ void Emitter::two_sets_loop(const FoldPlan& plan) {
     stage_ = "ahead";
     issue_block(plan, suffix);
     stage_ = "stage";
-    advance("ahead", "ahead_phase");
+    advance("ahead", "ahead_phase", plan_.stages);
   };
   auto finish = [&](const std::string& suffix, const std::string& trip, int pending) {
     out_.open("{{");
     name_index(*plan.fold, trip);
     finish_block(plan, suffix, pending);
-    advance("stage", "phase");
+    advance("stage", "phase", plan_.stages);
     out_.close();
   };
   out_.open("if (begin < end) {{");
@@ -302,7 +306,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   release_stage("last");
   out_.close();
   out_.line("last = stage;");
-  advance("stage", "phase");
+  advance("stage", "phase", plan_.stages);
   out_.close();
   out_.line("wgmma_wait<0>();");
   out_.line("pin_registers({});", array);

@@ -19,15 +19,13 @@ Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan
   });
 }
 
-// The producer warpgroup's other warps copy small tiles: one where panels are all there is.
+// The producer warpgroup's second warp copies panels, the others small tiles trip by trip.
 int Emitter::loader_warps() const {
-  int elements = 0;
   bool any = false;
   for (const FoldPlan& f : plan_.folds) {
-    any |= !f.small.empty();
-    for (const SmallLoad& s : f.small) elements += s.panel ? 0 : s.count;
+    for (const SmallLoad& s : f.small) any |= !s.panel;
   }
-  return !any ? 0 : elements <= 32 ? 1 : 3;
+  return !any ? 0 : plan_.panel_bytes > 0 ? 2 : 3;
 }
 
 void Emitter::kernel_signature(CudaProgram& program) {
@@ -84,6 +82,11 @@ void Emitter::barrier_setup() {
   int cluster = plan_.cluster_position >= 0 ? plan_.schedule.cluster : 1;
   out_.line("const u32 full = ring_address + {}, empty = full + {};", plan_.barrier_offset,
             8 * plan_.stages);
+  if (plan_.panel_bytes > 0) {
+    out_.line("const u32 panels = ring_address + {};", plan_.panel_offset);
+    out_.line("const u32 panel_full = empty + {}, panel_empty = panel_full + {};", 8 * plan_.stages,
+              8 * kPanelSlots);
+  }
   out_.open("if (threadIdx.x == 0) {{");
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
@@ -91,6 +94,12 @@ void Emitter::barrier_setup() {
   out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps());
   out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
   out_.close();
+  if (plan_.panel_bytes > 0) {
+    out_.open("for (int s = 0; s < {}; ++s) {{", kPanelSlots);
+    out_.line("mbarrier_init(panel_full + 8 * s, 32);");
+    out_.line("mbarrier_init(panel_empty + 8 * s, {});", 4 * plan_.consumers);
+    out_.close();
+  }
   out_.line("mbarrier_fence_init();");
   out_.close();
   if (cluster > 1) {
@@ -185,10 +194,10 @@ void Emitter::produce_tma(const TmaLoad& t) {
 void Emitter::produce_small(const SmallLoad& s) {
   std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
   std::string name = param_name(*s.load);
-  if (s.panel) out_.open("if (trip % {} == 0) {{", kPanelTrips);
+  int loaders = 32 * (s.panel ? 1 : loader_warps());
   // A panel's copies are few and far between: rolled, they leave registers to the rest.
   out_.line("#pragma unroll{}", s.panel ? " 1" : "");
-  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
+  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, loaders);
   std::map<ir::AxisId, std::string> at;
   std::int64_t scale = 1;
   for (std::size_t i = s.axes.size(); i-- > 0;) {
@@ -215,51 +224,74 @@ void Emitter::produce_small(const SmallLoad& s) {
               offset);
   }
   out_.close();
-  if (s.panel) out_.close();
 }
 
-void Emitter::produce_fold(const FoldPlan& fold, bool small) {
+void Emitter::produce_fold(const FoldPlan& fold, Role role) {
   out_.open("{{");
   fold_bounds(*fold.fold);
-  out_.open("for (int trip = begin; trip < end; ++trip) {{");
+  out_.open("for (int trip = begin; trip < end; {}) {{",
+            role == Role::panels ? fmt::format("trip += {}", kPanelTrips) : "++trip");
   name_index(*fold.fold, "trip");
-  out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
-  out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
-  if (small) {
-    for (const SmallLoad& s : fold.small) produce_small(s);
-    out_.line("copy_async_arrive(full + 8 * stage);");
+  if (role == Role::panels) {
+    out_.line("mbarrier_wait(panel_empty + 8 * stage, phase ^ 1);");
+    out_.line("const u32 to = panels + stage * {};", plan_.panel_bytes);
+    for (const SmallLoad& s : fold.small) {
+      if (s.panel) produce_small(s);
+    }
+    out_.line("copy_async_arrive(panel_full + 8 * stage);");
+    advance("stage", "phase", kPanelSlots);
   } else {
-    int bytes = 0;
-    for (const TmaLoad& t : fold.tma) bytes += t.bytes;
-    out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
-    for (const TmaLoad& t : fold.tma) produce_tma(t);
+    out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
+    out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
+    if (role == Role::small_tiles) {
+      for (const SmallLoad& s : fold.small) {
+        if (!s.panel) produce_small(s);
+      }
+      out_.line("copy_async_arrive(full + 8 * stage);");
+    } else {
+      int bytes = 0;
+      for (const TmaLoad& t : fold.tma) bytes += t.bytes;
+      out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
+      for (const TmaLoad& t : fold.tma) produce_tma(t);
+    }
+    advance("stage", "phase", plan_.stages);
   }
-  advance("stage", "phase");
   out_.close();
   out_.close();
 }
 
 void Emitter::producer() {
-  int first = plan_.compute_threads / 32;
+  int first = plan_.compute_threads / 32, loaders = loader_warps();
+  int panel_warps = plan_.panel_bytes > 0 ? 1 : 0;
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
-  for (int role = 0; role < (loader_warps() > 0 ? 2 : 1); ++role) {
-    if (role == 0) {
-      out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
-    } else {
-      out_.open("if (warp > {} && warp <= {}) {{  // small tiles", first, first + loader_warps());
-      out_.line("const int loader = thread - {};", plan_.compute_threads + 32);
-    }
-    out_.line("int stage = 0;");
-    out_.line("u32 phase = 0;");
-    tile_loop_open();
-    for (const FoldPlan& f : plan_.folds) produce_fold(f, role > 0);
-    out_.close();
-    out_.close();
+  out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
+  produce_tiles(Role::bulk_copies);
+  if (panel_warps > 0) {
+    out_.open("if (warp == {}) {{  // panels of small tiles", first + 1);
+    out_.line("const int loader = lane;");
+    produce_tiles(Role::panels);
+  }
+  if (loaders > 0) {
+    out_.open("if (warp > {}) {{  // small tiles", first + panel_warps);
+    out_.line("const int loader = thread - {};", 32 * (first + panel_warps + 1));
+    produce_tiles(Role::small_tiles);
   }
   out_.line("__syncwarp();");
   out_.close("} else {");
   out_.raw("");
+}
+
+// One role's pass over this CTA's tiles; closes the role's scope.
+void Emitter::produce_tiles(Role role) {
+  out_.line("int stage = 0;");
+  out_.line("u32 phase = 0;");
+  tile_loop_open();
+  for (const FoldPlan& f : plan_.folds) {
+    if (role != Role::panels || f.panels) produce_fold(f, role);
+  }
+  out_.close();
+  out_.close();
 }
 
 void Emitter::consumer() {
@@ -267,6 +299,10 @@ void Emitter::consumer() {
     out_.line("registers_increase<{}>();", plan_.consumer_registers);
     out_.line("int stage = 0;");
     out_.line("u32 phase = 0;");
+    if (plan_.panel_bytes > 0) {
+      out_.line("int slot = 0;");
+      out_.line("u32 slot_phase = 0;");
+    }
     if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
       out_.line("if (warpgroup == {}) named_barrier_arrive(2, 256);", plan_.consumers - 1);
     }

@@ -208,9 +208,9 @@ void Emitter::panel_load(const SmallLoad& small) {
   Runs runs = analysis_.runs(v);
   int loops = open_loops(v->type.axes, runs);
   std::string reg = v->type.is_scalar() ? "0" : family_->register_index(v->type.axes, runs);
-  out_.line("copy_bytes<{0}>(&{1}_panel[({2}) * {3}], ring + {4} * {5} + {6} + {0} * ({7}));",
-            4 * kPanelTrips, name_of(v), reg, kPanelTrips, stage_, plan_.stage_bytes, small.offset,
-            small_index(small));
+  out_.line("copy_bytes<{0}>(&{1}_panel[({2}) * {3}], ring + {4} + slot * {5} + {0} * ({6}));",
+            4 * kPanelTrips, name_of(v), reg, kPanelTrips, plan_.panel_offset + small.offset,
+            plan_.panel_bytes, small_index(small));
   close_loops(loops);
 }
 

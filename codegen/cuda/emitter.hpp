@@ -57,7 +57,9 @@ class Emitter {
   void barrier_setup();
   void tile_loop_open();
   void producer();
-  void produce_fold(const FoldPlan& fold, bool small);
+  enum class Role { bulk_copies, panels, small_tiles };  ///< of the producer's warps
+  void produce_tiles(Role role);
+  void produce_fold(const FoldPlan& fold, Role role);
   void produce_tma(const TmaLoad& load);
   void produce_small(const SmallLoad& load);
   void consumer();
@@ -151,7 +153,7 @@ class Emitter {
   void two_sets_loop(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
   void release_stage(const std::string& stage);
-  void advance(const std::string& stage, const std::string& phase);
+  void advance(const std::string& stage, const std::string& phase, int depth);
   void combine_split(const FoldPlan& plan);
   bool depends_on_dots(const FoldPlan& plan, const ir::Value* value) const;
   bool depends_on_dots(const FoldPlan& plan, const ir::Op& op) const;

@@ -394,8 +394,10 @@ class Planner {
     plan_.reduce_offset = plan_.store_offset + plan_.store_bytes * plan_.consumers;
     // Cross-warp reductions: one f32 or i32 per warp and register, at most 16 registers at a time.
     int reduce_bytes = 32 * 4 * 32;
-    plan_.barrier_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
-    plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 16 * plan_.stages : 0);
+    plan_.panel_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
+    plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
+    int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0);
+    plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
     if (plan_.shared_bytes > 0)
       plan_.shared_bytes += kStageAlignment;  // the base may need aligning
     int limit = request_.target.shared_bytes_per_block;
@@ -428,7 +430,8 @@ class Planner {
       }
     }
     int room = request_.target.shared_bytes_per_block - 2 * kStageAlignment - scratch -
-               (uses_reduce() ? 4096 : 0) - plan_.store_bytes * plan_.consumers;
+               (uses_reduce() ? 4096 : 0) - plan_.store_bytes * plan_.consumers -
+               kPanelSlots * plan_.panel_bytes;
     int fit = room / plan_.stage_bytes;
     plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, 12);
     if (plan_.stages < 1)
@@ -464,10 +467,13 @@ class Planner {
     }
     f.in_place = f.pipelined_dots.size() == 1 && adds_in_place(*f.fold, f.pipelined_dots[0]);
     plan_panels(f);
+    int panel_offset = 0;
     for (SmallLoad& s : f.small) {
-      s.offset = offset;
-      offset += round_up(s.bytes(), 16);
+      int& at = s.panel ? panel_offset : offset;
+      s.offset = at;
+      at += round_up(s.bytes(), 16);
     }
+    plan_.panel_bytes = std::max(plan_.panel_bytes, panel_offset);
     plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
   }
 

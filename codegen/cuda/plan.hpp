@@ -33,10 +33,13 @@ struct TmaLoad {
 
 /// Trips of a fold that one panel holds: four 4-byte elements are one 16-byte copy.
 inline constexpr int kPanelTrips = 4;
+/// Panels have a ring of their own, which reaches further ahead than the stages' ring: gathers of
+/// single elements take longest to arrive.
+inline constexpr int kPanelSlots = 4;
 
 /// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed. As a
-/// panel it holds the tile for kPanelTrips trips, trip innermost, in the stage of the first one;
-/// consumers keep it in registers. Element-wise gathers would take the shared memory's bandwidth
+/// panel it holds the tile for kPanelTrips trips, trip innermost, and consumers keep it in
+/// registers. Element-wise gathers would take the shared memory's bandwidth
 /// from the tensor core.
 struct SmallLoad {
   const ir::Op* load = nullptr;
@@ -110,6 +113,7 @@ struct Plan {
   int compute_threads = 128;
   int threads = 128;
   int stages = 0, stage_bytes = 0;
+  int panel_bytes = 0, panel_offset = 0;  ///< one slot of the panels' ring; where the ring begins
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
   int shared_bytes = 0;
