@@ -149,14 +149,13 @@ void Emitter::issue_block(const FoldPlan& plan, const std::string& suffix) {
 }
 
 // Everything of one trip but its pipelined dots: what doesn't need them, the wait, the rest.
-// With `look_ahead` the stage moves on before the rest, so that asking for the next one costs
-// nothing.
 void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int pending,
-                           bool look_ahead) {
+                           const std::function<void()>& before_wait) {
   const ir::Region& body = *plan.fold->regions[0];
   for (const ir::Op* op : body.ops) {
     if (op->kind != OpKind::yield && !depends_on_dots(plan, *op)) operation(*op);
   }
+  if (before_wait) before_wait();
   if (!plan.pipelined_dots.empty()) {
     out_.line("wgmma_wait<{}>();", pending);
     for (const ir::Op* op : plan.pipelined_dots) {
@@ -165,10 +164,6 @@ void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int 
     }
   }
   if (!plan.stage_used_late) release_stage(stage_);
-  if (look_ahead) {
-    advance("stage", "phase", plan_.stages);
-    out_.line("ready = mbarrier_test(full + 8 * stage, phase);");
-  }
   for (const ir::Op* op : body.ops) {
     if (op->kind != OpKind::yield && depends_on_dots(plan, *op)) operation(*op);
   }
@@ -199,9 +194,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   if (plan_.schedule.split_fold > 1) combine_split(plan);
 }
 
-// One iteration is a panel of trips, unrolled so that a panel's elements are registers.
-void Emitter::panel_loop(const FoldPlan& plan) {
-  out_.open("for (int trip = begin; trip < end;) {{");
+void Emitter::declare_panels(const FoldPlan& plan) {
   for (const SmallLoad& s : plan.small) {
     if (!s.panel) continue;
     const ir::Value* v = s.load->result();
@@ -209,15 +202,10 @@ void Emitter::panel_loop(const FoldPlan& plan) {
     out_.line("alignas(16) {} {}_panel[{}];", register_type(v->type.element), name_of(v),
               kPanelTrips * count);
   }
-  out_.line("#pragma unroll");
-  out_.open("for (int step = 0; step < {}; ++step) {{", kPanelTrips);
-  out_.line("if (step > 0 && trip >= end) break;");
-  name_index(*plan.fold, "trip");
-  bool look_ahead = !plan.stage_used_late;
-  out_.line("{}mbarrier_wait(full + 8 * stage, phase);", look_ahead ? "if (!ready) " : "");
-  declare_dots(plan, "");
-  issue_block(plan, "");
-  out_.open("if (step == 0) {{");
+}
+
+// Brings the next panel into registers and frees its slot.
+void Emitter::load_panels(const FoldPlan& plan) {
   out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
   for (const SmallLoad& s : plan.small) {
     if (s.panel) panel_load(s);
@@ -225,26 +213,59 @@ void Emitter::panel_loop(const FoldPlan& plan) {
   out_.line("__syncwarp();");
   out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);");
   advance("slot", "slot_phase", kPanelSlots);
+}
+
+// Trips in groups of a panel, unrolled so that a panel's elements are registers and, as no trip is
+// conditional, one trip's promotion flows into the next one's wait. The next panel is read while
+// the tensor core works on a group's last trip. The last group may be short: a rolled loop then
+// shifts the panels.
+void Emitter::panel_loop(const FoldPlan& plan) {
+  auto trip_body = [&](const std::string& trip, const std::function<void()>& before_wait) {
+    name_index(*plan.fold, trip);
+    out_.line("mbarrier_wait(full + 8 * stage, phase);");
+    declare_dots(plan, "");
+    issue_block(plan, "");
+    finish_block(plan, "", 0, before_wait);
+    advance("stage", "phase", plan_.stages);
+  };
+  declare_panels(plan);
+  out_.line("if (begin < end) {{");
+  load_panels(plan);
+  out_.line("}}");
+  out_.line("int trip = begin;");
+  out_.open("for (; trip + {0} <= end; trip += {0}) {{", kPanelTrips);
+  out_.line("#pragma unroll");
+  out_.open("for (int step = 0; step < {}; ++step) {{", kPanelTrips);
+  trip_body("trip + step", [&] {
+    out_.open("if (step == {0} && trip + {1} < end) {{", kPanelTrips - 1, kPanelTrips);
+    load_panels(plan);
+    out_.close();
+  });
   out_.close();
-  finish_block(plan, "", 0, look_ahead);
-  if (!look_ahead) advance("stage", "phase", plan_.stages);
-  out_.line("++trip;");
   out_.close();
+  out_.line("#pragma unroll 1");
+  out_.open("for (; trip < end; ++trip) {{");
+  out_.line("constexpr int step = 0;");
+  trip_body("trip", nullptr);
+  for (const SmallLoad& s : plan.small) {
+    if (!s.panel) continue;
+    std::string panel = name_of(s.load->result()) + "_panel";
+    out_.line("#pragma unroll");
+    out_.line("for (int i = 0; i + 1 < sizeof({0}) / 4; ++i) {0}[i] = {0}[i + 1];", panel);
+  }
   out_.close();
 }
 
 void Emitter::one_set_loop(const FoldPlan& plan) {
-  bool look_ahead = !plan.stage_used_late;
-  if (look_ahead) out_.line("bool ready = mbarrier_test(full + 8 * stage, phase);");
   if (plan.panels) return panel_loop(plan);
   if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*plan.fold, "trip");
-  out_.line("{}mbarrier_wait(full + 8 * stage, phase);", look_ahead ? "if (!ready) " : "");
+  out_.line("mbarrier_wait(full + 8 * stage, phase);");
   declare_dots(plan, "");
   issue_block(plan, "");
-  finish_block(plan, "", 0, look_ahead);
-  if (!look_ahead) advance("stage", "phase", plan_.stages);
+  finish_block(plan, "", 0);
+  advance("stage", "phase", plan_.stages);
   out_.close();
 }
 

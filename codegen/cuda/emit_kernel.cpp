@@ -190,14 +190,11 @@ void Emitter::produce_tma(const TmaLoad& t) {
   }
 }
 
-// Loader lanes copy the stored elements of a small tile; out of bounds is zero.
-void Emitter::produce_small(const SmallLoad& s) {
+// Names the indices of element `e` of a small tile and says where it lies; returns the offset of
+// its element in memory.
+std::string Emitter::small_element(const SmallLoad& s) {
   std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
   std::string name = param_name(*s.load);
-  int loaders = 32 * (s.panel ? 1 : loader_warps());
-  // A panel's copies are few and far between: rolled, they leave registers to the rest.
-  out_.line("#pragma unroll{}", s.panel ? " 1" : "");
-  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, loaders);
   std::map<ir::AxisId, std::string> at;
   std::int64_t scale = 1;
   for (std::size_t i = s.axes.size(); i-- > 0;) {
@@ -214,48 +211,71 @@ void Emitter::produce_small(const SmallLoad& s) {
   }
   point_ = nullptr;
   out_.line("const bool inside = {};", bounds);
-  if (s.panel) {
-    std::size_t d = static_cast<std::size_t>(s.trip_dim);
-    out_.line("const long long left = 4 * ({} - i{});", dim_extent(*s.load, d), d);
-    out_.line("copy_async_16(to + {} + 16 * e, {}_p + (inside ? {} : 0), inside ? left : 0);",
-              s.offset, name, offset);
-  } else {
-    out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name,
-              offset);
+  return fmt::format("{}_p + (inside ? {} : 0)", name, offset);
+}
+
+// Loader lanes copy the stored elements of a small tile; out of bounds is zero.
+void Emitter::produce_small(const SmallLoad& s) {
+  out_.line("#pragma unroll");
+  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
+  std::string from = small_element(s);
+  out_.line("copy_async_4(to + {} + 4 * e, {}, inside);", s.offset, from);
+  out_.close();
+}
+
+// The same for several panels at a time: neighbouring lanes copy neighbouring panels of a row.
+void Emitter::produce_panel(const FoldPlan& fold, const SmallLoad& s) {
+  out_.open("for (int q = lane; q < ({} << shift); q += 32) {{", s.count);
+  out_.line("const int e = q >> shift, part = q & ((1 << shift) - 1);");
+  name_index(*fold.fold, fmt::format("trip + {} * part", kPanelTrips));
+  std::string from = small_element(s);
+  std::size_t d = static_cast<std::size_t>(s.trip_dim);
+  out_.line("const long long left = 4 * ({} - i{});", dim_extent(*s.load, d), d);
+  out_.line("const u32 to = panels + (next + part) % {} * {} + {} + 16 * e;", kPanelSlots,
+            plan_.panel_bytes, s.offset);
+  out_.line("if (part < count) copy_async_16(to, {}, inside ? left : 0);", from);
+  out_.close();
+}
+
+void Emitter::produce_panels(const FoldPlan& fold) {
+  out_.open("{{");
+  fold_bounds(*fold.fold);
+  int trips = kPanelTrips * kPanelsPerCopy;
+  out_.open("for (int trip = begin; trip < end; trip += {}) {{", trips);
+  out_.line("const int count = min({}, (end - trip + {}) / {});", kPanelsPerCopy, kPanelTrips - 1,
+            kPanelTrips);
+  out_.line("const int shift = count > 2 ? 2 : count - 1;");
+  out_.line("for (u32 p = next; p != next + count; ++p)");
+  out_.line("  mbarrier_wait(panel_empty + p % {0} * 8, p / {0} % 2 ^ 1);", kPanelSlots);
+  for (const SmallLoad& s : fold.small) {
+    if (s.panel) produce_panel(fold, s);
   }
+  out_.line("for (u32 p = next; p != next + count; ++p)");
+  out_.line("  copy_async_arrive(panel_full + p % {} * 8);", kPanelSlots);
+  out_.line("next += count;");
+  out_.close();
   out_.close();
 }
 
 void Emitter::produce_fold(const FoldPlan& fold, Role role) {
   out_.open("{{");
   fold_bounds(*fold.fold);
-  out_.open("for (int trip = begin; trip < end; {}) {{",
-            role == Role::panels ? fmt::format("trip += {}", kPanelTrips) : "++trip");
+  out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*fold.fold, "trip");
-  if (role == Role::panels) {
-    out_.line("mbarrier_wait(panel_empty + 8 * stage, phase ^ 1);");
-    out_.line("const u32 to = panels + stage * {};", plan_.panel_bytes);
+  out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
+  out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
+  if (role == Role::small_tiles) {
     for (const SmallLoad& s : fold.small) {
-      if (s.panel) produce_small(s);
+      if (!s.panel) produce_small(s);
     }
-    out_.line("copy_async_arrive(panel_full + 8 * stage);");
-    advance("stage", "phase", kPanelSlots);
+    out_.line("copy_async_arrive(full + 8 * stage);");
   } else {
-    out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
-    out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
-    if (role == Role::small_tiles) {
-      for (const SmallLoad& s : fold.small) {
-        if (!s.panel) produce_small(s);
-      }
-      out_.line("copy_async_arrive(full + 8 * stage);");
-    } else {
-      int bytes = 0;
-      for (const TmaLoad& t : fold.tma) bytes += t.bytes;
-      out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
-      for (const TmaLoad& t : fold.tma) produce_tma(t);
-    }
-    advance("stage", "phase", plan_.stages);
+    int bytes = 0;
+    for (const TmaLoad& t : fold.tma) bytes += t.bytes;
+    out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
+    for (const TmaLoad& t : fold.tma) produce_tma(t);
   }
+  advance("stage", "phase", plan_.stages);
   out_.close();
   out_.close();
 }
@@ -269,7 +289,6 @@ void Emitter::producer() {
   produce_tiles(Role::bulk_copies);
   if (panel_warps > 0) {
     out_.open("if (warp == {}) {{  // panels of small tiles", first + 1);
-    out_.line("const int loader = lane;");
     produce_tiles(Role::panels);
   }
   if (loaders > 0) {
@@ -284,11 +303,16 @@ void Emitter::producer() {
 
 // One role's pass over this CTA's tiles; closes the role's scope.
 void Emitter::produce_tiles(Role role) {
-  out_.line("int stage = 0;");
-  out_.line("u32 phase = 0;");
+  if (role == Role::panels) {
+    out_.line("u32 next = 0;  // panels are numbered over all tiles");
+  } else {
+    out_.line("int stage = 0;");
+    out_.line("u32 phase = 0;");
+  }
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
-    if (role != Role::panels || f.panels) produce_fold(f, role);
+    if (role != Role::panels) produce_fold(f, role);
+    if (role == Role::panels && f.panels) produce_panels(f);
   }
   out_.close();
   out_.close();

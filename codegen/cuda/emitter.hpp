@@ -61,7 +61,10 @@ class Emitter {
   void produce_tiles(Role role);
   void produce_fold(const FoldPlan& fold, Role role);
   void produce_tma(const TmaLoad& load);
+  std::string small_element(const SmallLoad& load);
   void produce_small(const SmallLoad& load);
+  void produce_panel(const FoldPlan& fold, const SmallLoad& load);
+  void produce_panels(const FoldPlan& fold);
   void consumer();
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
@@ -147,9 +150,11 @@ class Emitter {
   void declare_dots(const FoldPlan& plan, const std::string& suffix);
   void issue_block(const FoldPlan& plan, const std::string& suffix);
   void finish_block(const FoldPlan& plan, const std::string& suffix, int pending,
-                    bool look_ahead = false);
+                    const std::function<void()>& before_wait = nullptr);
   void one_set_loop(const FoldPlan& plan);
   void panel_loop(const FoldPlan& plan);
+  void declare_panels(const FoldPlan& plan);
+  void load_panels(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
   void release_stage(const std::string& stage);

@@ -34,8 +34,10 @@ struct TmaLoad {
 /// Trips of a fold that one panel holds: four 4-byte elements are one 16-byte copy.
 inline constexpr int kPanelTrips = 4;
 /// Panels have a ring of their own, which reaches further ahead than the stages' ring: gathers of
-/// single elements take longest to arrive.
-inline constexpr int kPanelSlots = 4;
+/// single elements take longest to arrive. It is filled kPanelsPerCopy panels at a time, 64 bytes
+/// of each row, so that few memory sectors are asked for twice.
+inline constexpr int kPanelsPerCopy = 4;
+inline constexpr int kPanelSlots = 2 * kPanelsPerCopy;
 
 /// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed. As a
 /// panel it holds the tile for kPanelTrips trips, trip innermost, and consumers keep it in

@@ -35,7 +35,7 @@ TEST(Refusals, LegalSchedulesAreNotRefused) {
 TEST(Refusals, SharedMemory) {
   const std::string words = refusal(fp8_gemm(), {BM(128), BN(128), stages(9)});
   EXPECT_THAT(words, AllOf(HasSubstr("fp8_gemm"), HasSubstr("BM=128 BN=128 stages=9"),
-                           HasSubstr("stages=9 of 35840 bytes need 322560"), HasSubstr("are left"),
+                           HasSubstr("stages=9 of 32768 bytes need 294912"), HasSubstr("are left"),
                            HasSubstr("stages would fit")));
   const auto softmax = row_softmax().with({BN(1024)});
   EXPECT_EQ(refusal(softmax, {BM(4)}, {{"M", 64}, {"N", 1000}}), "");

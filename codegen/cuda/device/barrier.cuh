@@ -33,17 +33,6 @@ __device__ __forceinline__ void mbarrier_wait(u32 bar, u32 phase) {
       "r"(phase)
       : "memory");
 }
-// Whether the phase is over; never blocks.
-__device__ __forceinline__ bool mbarrier_test(u32 bar, u32 phase) {
-  u32 done;
-  asm volatile(
-      "{.reg .pred p; mbarrier.test_wait.parity.shared::cta.b64 p, [%1], %2;"
-      " selp.u32 %0, 1, 0, p;}"
-      : "=r"(done)
-      : "r"(bar), "r"(phase)
-      : "memory");
-  return done != 0;
-}
 __device__ __forceinline__ void named_barrier_sync(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }

@@ -35,19 +35,25 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   extern __shared__ unsigned char shared_bytes[];
   const u32 ring_address = (shared_address(shared_bytes) + 1023) & ~1023u;
   unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));
-  unsigned char* const scratch = ring + 110592;
-  const u32 scratch_address = ring_address + 110592;
-  unsigned char* const exchange = ring + 126976;
+  unsigned char* const scratch = ring + 98304;
+  const u32 scratch_address = ring_address + 98304;
+  unsigned char* const exchange = ring + 114688;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 126976, empty = full + 32;
+  const u32 full = ring_address + 131200, empty = full + 32;
+  const u32 panels = ring_address + 114688;
+  const u32 panel_full = empty + 32, panel_empty = panel_full + 64;
   if (threadIdx.x == 0) {
     tma_prefetch_map(map_0);
     tma_prefetch_map(map_1);
     tma_prefetch_map(map_2);
     for (int s = 0; s < 4; ++s) {
-      mbarrier_init(full + 8 * s, 33);
+      mbarrier_init(full + 8 * s, 1);
       mbarrier_init(empty + 8 * s, 8);
+    }
+    for (int s = 0; s < 8; ++s) {
+      mbarrier_init(panel_full + 8 * s, 32);
+      mbarrier_init(panel_empty + 8 * s, 8);
     }
     mbarrier_fence_init();
   }
@@ -71,7 +77,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           for (int trip = begin; trip < end; ++trip) {
             const long long v_12 = trip;
             mbarrier_wait(empty + 8 * stage, phase ^ 1);
-            const u32 to = ring_address + stage * 27648;
+            const u32 to = ring_address + stage * 24576;
             mbarrier_expect(full + 8 * stage, 24576);
             tma_load_2d(to + 0, map_0, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_0 * 128ll)));  // a
             tma_load_2d(to + 16384, map_1, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_1 * 64ll)));  // b
@@ -83,10 +89,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    if (warp > 8 && warp <= 9) {  // small tiles
-      const int loader = thread - 288;
-      int stage = 0;
-      u32 phase = 0;
+    if (warp == 9) {  // panels of small tiles
+      u32 next = 0;  // panels are numbered over all tiles
       const int extent_0 = tiles_0;
       const int extent_1 = tiles_1;
       for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
@@ -98,35 +102,34 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         {
           const int trips = int(ceil_div(K_dim, 128ll));
           const int begin = 0, end = trips;
-          for (int trip = begin; trip < end; ++trip) {
-            const long long v_12 = trip;
-            mbarrier_wait(empty + 8 * stage, phase ^ 1);
-            const u32 to = ring_address + stage * 27648;
-            if (trip % 4 == 0) {
-              #pragma unroll 1
-              for (int e = loader; e < 1; e += 32) {
-                const long long i0 = (((grid_1 * 64ll) + (long long)(0)) / 128ll);
-                const long long i1 = v_12;
-                const bool inside = in_bounds(i0, ceil_div(N_dim, 128ll)) && in_bounds(i1, ceil_div(K_dim, 128ll));
-                const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
-                copy_async_16(to + 24576 + 16 * e, sb_p + (inside ? i0 * sb_s0 + i1 * sb_s1 : 0), inside ? left : 0);
-              }
+          for (int trip = begin; trip < end; trip += 16) {
+            const int count = min(4, (end - trip + 3) / 4);
+            const int shift = count > 2 ? 2 : count - 1;
+            for (u32 p = next; p != next + count; ++p)
+              mbarrier_wait(panel_empty + p % 8 * 8, p / 8 % 2 ^ 1);
+            for (int q = lane; q < (1 << shift); q += 32) {
+              const int e = q >> shift, part = q & ((1 << shift) - 1);
+              const long long v_12 = trip + 4 * part;
+              const long long i0 = (((grid_1 * 64ll) + (long long)(0)) / 128ll);
+              const long long i1 = v_12;
+              const bool inside = in_bounds(i0, ceil_div(N_dim, 128ll)) && in_bounds(i1, ceil_div(K_dim, 128ll));
+              const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
+              const u32 to = panels + (next + part) % 8 * 2064 + 0 + 16 * e;
+              if (part < count) copy_async_16(to, sb_p + (inside ? i0 * sb_s0 + i1 * sb_s1 : 0), inside ? left : 0);
             }
-            if (trip % 4 == 0) {
-              #pragma unroll 1
-              for (int e = loader; e < 128; e += 32) {
-                const long long i0 = ((grid_0 * 128ll) + (long long)((e / 1 % 128 * 1)));
-                const long long i1 = v_12;
-                const bool inside = in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll));
-                const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
-                copy_async_16(to + 24592 + 16 * e, sa_p + (inside ? i0 * sa_s0 + i1 * sa_s1 : 0), inside ? left : 0);
-              }
+            for (int q = lane; q < (128 << shift); q += 32) {
+              const int e = q >> shift, part = q & ((1 << shift) - 1);
+              const long long v_12 = trip + 4 * part;
+              const long long i0 = ((grid_0 * 128ll) + (long long)((e / 1 % 128 * 1)));
+              const long long i1 = v_12;
+              const bool inside = in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll));
+              const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
+              const u32 to = panels + (next + part) % 8 * 2064 + 16 + 16 * e;
+              if (part < count) copy_async_16(to, sa_p + (inside ? i0 * sa_s0 + i1 * sa_s1 : 0), inside ? left : 0);
             }
-            copy_async_arrive(full + 8 * stage);
-            if (++stage == 4) {
-              stage = 0;
-              phase ^= 1;
-            }
+            for (u32 p = next; p != next + count; ++p)
+              copy_async_arrive(panel_full + p % 8 * 8);
+            next += count;
           }
         }
       }
@@ -136,6 +139,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   registers_increase<224>();
   int stage = 0;
   u32 phase = 0;
+  int slot = 0;
+  u32 slot_phase = 0;
   const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
   const int BN_t = thread % 4 * 2;
   const int extent_0 = tiles_0;
@@ -162,21 +167,38 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     {
       const int trips = int(ceil_div_11);
       const int begin = 0, end = trips;
-      bool ready = mbarrier_test(full + 8 * stage, phase);
-      for (int trip = begin; trip < end;) {
-        alignas(16) float sb_18_panel[4];
-        alignas(16) float sa_22_panel[8];
+      alignas(16) float sb_18_panel[4];
+      alignas(16) float sa_22_panel[8];
+      if (begin < end) {
+      mbarrier_wait(panel_full + 8 * slot, slot_phase);
+      {
+        constexpr int BN_i1 = 0;
+        constexpr int BN_i8 = 0;
+        copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 114688 + slot * 2064 + 16 * (0));
+      }
+      #pragma unroll
+      for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+        copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114704 + slot * 2064 + 16 * ((BM_t + BM_i8 * 8)));
+      }
+      __syncwarp();
+      if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+      if (++slot == 8) {
+        slot = 0;
+        slot_phase ^= 1;
+      }
+      }
+      int trip = begin;
+      for (; trip + 4 <= end; trip += 4) {
         #pragma unroll
         for (int step = 0; step < 4; ++step) {
-          if (step > 0 && trip >= end) break;
-          const long long v_12 = trip;
-          if (!ready) mbarrier_wait(full + 8 * stage, phase);
+          const long long v_12 = trip + step;
+          mbarrier_wait(full + 8 * stage, phase);
           float dot_29[32];
           pin_registers(dot_29);
           wgmma_fence();
           {
-            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1728;
-            const u32 b = descriptor_low(ring_address + 16384) + stage * 1728;
+            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
+            const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
             wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
             wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
             wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
@@ -184,17 +206,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           }
           wgmma_commit();
           pin_registers(dot_29);
-          if (step == 0) {
-            {
-              constexpr int BN_i1 = 0;
-              constexpr int BN_i8 = 0;
-              copy_bytes<16>(&sb_18_panel[(0) * 4], ring + stage * 27648 + 24576 + 16 * (0));
-            }
-            #pragma unroll
-            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + stage * 27648 + 24592 + 16 * ((BM_t + BM_i8 * 8)));
-            }
-          }
           const long long mul_14 = (grid_1 * 64ll);
           float sb_18[1];
           {
@@ -208,14 +219,27 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             sa_22[BM_i8] = sa_22_panel[(BM_i8) * 4 + step];
           }
+          if (step == 3 && trip + 4 < end) {
+            mbarrier_wait(panel_full + 8 * slot, slot_phase);
+            {
+              constexpr int BN_i1 = 0;
+              constexpr int BN_i8 = 0;
+              copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 114688 + slot * 2064 + 16 * (0));
+            }
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114704 + slot * 2064 + 16 * ((BM_t + BM_i8 * 8)));
+            }
+            __syncwarp();
+            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+            if (++slot == 8) {
+              slot = 0;
+              slot_phase ^= 1;
+            }
+          }
           wgmma_wait<0>();
           pin_registers(dot_29);
           if (lane == 0) mbarrier_arrive(empty + 8 * stage);
-          if (++stage == 4) {
-            stage = 0;
-            phase ^= 1;
-          }
-          ready = mbarrier_test(full + 8 * stage, phase);
           #pragma unroll
           for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
             #pragma unroll
@@ -226,15 +250,71 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
               }
             }
           }
-          ++trip;
+          if (++stage == 4) {
+            stage = 0;
+            phase ^= 1;
+          }
         }
+      }
+      #pragma unroll 1
+      for (; trip < end; ++trip) {
+        constexpr int step = 0;
+        const long long v_12 = trip;
+        mbarrier_wait(full + 8 * stage, phase);
+        float dot_29[32];
+        pin_registers(dot_29);
+        wgmma_fence();
+        {
+          const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
+          const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
+          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
+        }
+        wgmma_commit();
+        pin_registers(dot_29);
+        const long long mul_14 = (grid_1 * 64ll);
+        float sb_18[1];
+        {
+          constexpr int BN_i1 = 0;
+          constexpr int BN_i8 = 0;
+          sb_18[0] = sb_18_panel[(0) * 4 + step];
+        }
+        const long long mul_19 = (grid_0 * 128ll);
+        float sa_22[2];
+        #pragma unroll
+        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+          sa_22[BM_i8] = sa_22_panel[(BM_i8) * 4 + step];
+        }
+        wgmma_wait<0>();
+        pin_registers(dot_29);
+        if (lane == 0) mbarrier_arrive(empty + 8 * stage);
+        #pragma unroll
+        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            #pragma unroll
+            for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i8] * sb_18[0]), fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+            }
+          }
+        }
+        if (++stage == 4) {
+          stage = 0;
+          phase ^= 1;
+        }
+        #pragma unroll
+        for (int i = 0; i + 1 < sizeof(sb_18_panel) / 4; ++i) sb_18_panel[i] = sb_18_panel[i + 1];
+        #pragma unroll
+        for (int i = 0; i + 1 < sizeof(sa_22_panel) / 4; ++i) sa_22_panel[i] = sa_22_panel[i + 1];
       }
     }
     const long long mul_35 = (grid_1 * 64ll);
     const long long mul_38 = (grid_0 * 128ll);
     // store d through shared memory
     {
-      unsigned char* const staging = ring + 110592 + warpgroup * 8192;
+      unsigned char* const staging = ring + 98304 + warpgroup * 8192;
       if (thread % 128 == 0) tma_store_wait_read<0>();
       named_barrier_sync(8 + warpgroup, 128);
       const int row_of_thread = BM_t;
