@@ -195,24 +195,29 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
 }
 
 void Emitter::declare_panels(const FoldPlan& plan) {
-  for (const SmallLoad& s : plan.small) {
-    if (!s.panel) continue;
-    const ir::Value* v = s.load->result();
-    int count = v->type.is_scalar() ? 1 : family_->register_count(v->type.axes, analysis_.runs(v));
+  for (const PanelLoad& p : plan.panels) {
+    const ir::Value* v = p.load->result();
+    bool per_register = p.divisor == 1 && !v->type.is_scalar();
+    int rows = per_register ? family_->register_count(v->type.axes, analysis_.runs(v)) : p.rows;
     out_.line("alignas(16) {} {}_panel[{}];", register_type(v->type.element), name_of(v),
-              kPanelTrips * count);
+              kPanelTrips * rows);
   }
 }
 
-// Brings the next panel into registers and frees its slot.
-void Emitter::load_panels(const FoldPlan& plan) {
-  out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
-  for (const SmallLoad& s : plan.small) {
-    if (s.panel) panel_load(s);
-  }
+void Emitter::release_panels() {
   out_.line("__syncwarp();");
   out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);");
   advance("slot", "slot_phase", kPanelSlots);
+}
+
+// Brings the trips from `trip` on into registers and frees a slot that is read whole.
+void Emitter::load_panels(const FoldPlan& plan, const std::string& trip) {
+  out_.line("const int part = ({}) / {} % {};", trip, kPanelTrips, kPanelCopyTrips / kPanelTrips);
+  out_.line("if (part == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+  for (const PanelLoad& p : plan.panels) load_panel(p);
+  out_.open("if (part == {}) {{", kPanelCopyTrips / kPanelTrips - 1);
+  release_panels();
+  out_.close();
 }
 
 // Trips in groups of a panel, unrolled so that a panel's elements are registers and, as no trip is
@@ -229,16 +234,16 @@ void Emitter::panel_loop(const FoldPlan& plan) {
     advance("stage", "phase", plan_.stages);
   };
   declare_panels(plan);
-  out_.line("if (begin < end) {{");
-  load_panels(plan);
-  out_.line("}}");
+  out_.open("if (begin < end) {{");
+  load_panels(plan, "begin");
+  out_.close();
   out_.line("int trip = begin;");
   out_.open("for (; trip + {0} <= end; trip += {0}) {{", kPanelTrips);
   out_.line("#pragma unroll");
   out_.open("for (int step = 0; step < {}; ++step) {{", kPanelTrips);
   trip_body("trip + step", [&] {
     out_.open("if (step == {0} && trip + {1} < end) {{", kPanelTrips - 1, kPanelTrips);
-    load_panels(plan);
+    load_panels(plan, fmt::format("trip + {}", kPanelTrips));
     out_.close();
   });
   out_.close();
@@ -247,17 +252,21 @@ void Emitter::panel_loop(const FoldPlan& plan) {
   out_.open("for (; trip < end; ++trip) {{");
   out_.line("constexpr int step = 0;");
   trip_body("trip", nullptr);
-  for (const SmallLoad& s : plan.small) {
-    if (!s.panel) continue;
-    std::string panel = name_of(s.load->result()) + "_panel";
+  for (const PanelLoad& p : plan.panels) {
     out_.line("#pragma unroll");
-    out_.line("for (int i = 0; i + 1 < sizeof({0}) / 4; ++i) {0}[i] = {0}[i + 1];", panel);
+    out_.line(
+        "for (int i = 0; i + 1 < sizeof({0}_panel) / 4; ++i) {0}_panel[i] = {0}_panel[i + 1];",
+        name_of(p.load->result()));
   }
+  out_.close();
+  out_.open("if (end % {0} > 0 && end % {0} <= {1}) {{  // the last slot wasn't read whole",
+            kPanelCopyTrips, kPanelCopyTrips - kPanelTrips);
+  release_panels();
   out_.close();
 }
 
 void Emitter::one_set_loop(const FoldPlan& plan) {
-  if (plan.panels) return panel_loop(plan);
+  if (!plan.panels.empty()) return panel_loop(plan);
   if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*plan.fold, "trip");

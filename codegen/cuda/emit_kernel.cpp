@@ -19,12 +19,10 @@ Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan
   });
 }
 
-// The producer warpgroup's second warp copies panels, the others small tiles trip by trip.
+// The producer warpgroup's first warp copies operands, the second panels, the others small tiles.
 int Emitter::loader_warps() const {
-  bool any = false;
-  for (const FoldPlan& f : plan_.folds) {
-    for (const SmallLoad& s : f.small) any |= !s.panel;
-  }
+  bool any = std::any_of(plan_.folds.begin(), plan_.folds.end(),
+                         [](const FoldPlan& f) { return !f.small.empty(); });
   return !any ? 0 : plan_.panel_bytes > 0 ? 2 : 3;
 }
 
@@ -96,7 +94,7 @@ void Emitter::barrier_setup() {
   out_.close();
   if (plan_.panel_bytes > 0) {
     out_.open("for (int s = 0; s < {}; ++s) {{", kPanelSlots);
-    out_.line("mbarrier_init(panel_full + 8 * s, 32);");
+    out_.line("mbarrier_init(panel_full + 8 * s, 1);");
     out_.line("mbarrier_init(panel_empty + 8 * s, {});", 4 * plan_.consumers);
     out_.close();
   }
@@ -190,11 +188,12 @@ void Emitter::produce_tma(const TmaLoad& t) {
   }
 }
 
-// Names the indices of element `e` of a small tile and says where it lies; returns the offset of
-// its element in memory.
-std::string Emitter::small_element(const SmallLoad& s) {
+// Loader lanes copy the stored elements of a small tile; out of bounds is zero.
+void Emitter::produce_small(const SmallLoad& s) {
   std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
   std::string name = param_name(*s.load);
+  out_.line("#pragma unroll");
+  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
   std::map<ir::AxisId, std::string> at;
   std::int64_t scale = 1;
   for (std::size_t i = s.axes.size(); i-- > 0;) {
@@ -211,48 +210,34 @@ std::string Emitter::small_element(const SmallLoad& s) {
   }
   point_ = nullptr;
   out_.line("const bool inside = {};", bounds);
-  return fmt::format("{}_p + (inside ? {} : 0)", name, offset);
-}
-
-// Loader lanes copy the stored elements of a small tile; out of bounds is zero.
-void Emitter::produce_small(const SmallLoad& s) {
-  out_.line("#pragma unroll");
-  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
-  std::string from = small_element(s);
-  out_.line("copy_async_4(to + {} + 4 * e, {}, inside);", s.offset, from);
-  out_.close();
-}
-
-// The same for several panels at a time: neighbouring lanes copy neighbouring panels of a row.
-void Emitter::produce_panel(const FoldPlan& fold, const SmallLoad& s) {
-  out_.open("for (int q = lane; q < ({} << shift); q += 32) {{", s.count);
-  out_.line("const int e = q >> shift, part = q & ((1 << shift) - 1);");
-  name_index(*fold.fold, fmt::format("trip + {} * part", kPanelTrips));
-  std::string from = small_element(s);
-  std::size_t d = static_cast<std::size_t>(s.trip_dim);
-  out_.line("const long long left = 4 * ({} - i{});", dim_extent(*s.load, d), d);
-  out_.line("const u32 to = panels + (next + part) % {} * {} + {} + 16 * e;", kPanelSlots,
-            plan_.panel_bytes, s.offset);
-  out_.line("if (part < count) copy_async_16(to, {}, inside ? left : 0);", from);
+  out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name,
+            offset);
   out_.close();
 }
 
 void Emitter::produce_panels(const FoldPlan& fold) {
   out_.open("{{");
   fold_bounds(*fold.fold);
-  int trips = kPanelTrips * kPanelsPerCopy;
-  out_.open("for (int trip = begin; trip < end; trip += {}) {{", trips);
-  out_.line("const int count = min({}, (end - trip + {}) / {});", kPanelsPerCopy, kPanelTrips - 1,
-            kPanelTrips);
-  out_.line("const int shift = count > 2 ? 2 : count - 1;");
-  out_.line("for (u32 p = next; p != next + count; ++p)");
-  out_.line("  mbarrier_wait(panel_empty + p % {0} * 8, p / {0} % 2 ^ 1);", kPanelSlots);
-  for (const SmallLoad& s : fold.small) {
-    if (s.panel) produce_panel(fold, s);
+  out_.open("for (int trip = begin; trip < end; trip += {}) {{", kPanelCopyTrips);
+  name_index(*fold.fold, "trip");
+  out_.line("mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);");
+  int bytes = 0;
+  for (const PanelLoad& p : fold.panels) bytes += p.bytes();
+  out_.line("mbarrier_expect(panel_full + 8 * slot, {});", bytes);
+  out_.line("const u32 to = panels + slot * {};", plan_.panel_bytes);
+  for (const PanelLoad& p : fold.panels) {
+    std::string coordinates;
+    for (int dim : p.dim_order) {
+      auto form = analysis_.affine(p.load->operand(dim));
+      std::string first = sum_text(*form);
+      if (form->divisor > 1) first = fmt::format("({}) / {}", first, form->divisor);
+      coordinates += fmt::format(", int({})", first);
+    }
+    out_.line("tma_load_{}d(to + {}, map_{}, panel_full + 8 * slot, kEvictNormal{});  // {}",
+              p.dim_order.size(), p.offset, p.map, coordinates,
+              function_.params[static_cast<std::size_t>(p.load->attr.index)].name);
   }
-  out_.line("for (u32 p = next; p != next + count; ++p)");
-  out_.line("  copy_async_arrive(panel_full + p % {} * 8);", kPanelSlots);
-  out_.line("next += count;");
+  advance("slot", "phase", kPanelSlots);
   out_.close();
   out_.close();
 }
@@ -265,9 +250,7 @@ void Emitter::produce_fold(const FoldPlan& fold, Role role) {
   out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
   out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
   if (role == Role::small_tiles) {
-    for (const SmallLoad& s : fold.small) {
-      if (!s.panel) produce_small(s);
-    }
+    for (const SmallLoad& s : fold.small) produce_small(s);
     out_.line("copy_async_arrive(full + 8 * stage);");
   } else {
     int bytes = 0;
@@ -288,7 +271,7 @@ void Emitter::producer() {
   out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
   produce_tiles(Role::bulk_copies);
   if (panel_warps > 0) {
-    out_.open("if (warp == {}) {{  // panels of small tiles", first + 1);
+    out_.open("if (warp == {} && lane == 0) {{  // panels of small tiles", first + 1);
     produce_tiles(Role::panels);
   }
   if (loaders > 0) {
@@ -303,16 +286,12 @@ void Emitter::producer() {
 
 // One role's pass over this CTA's tiles; closes the role's scope.
 void Emitter::produce_tiles(Role role) {
-  if (role == Role::panels) {
-    out_.line("u32 next = 0;  // panels are numbered over all tiles");
-  } else {
-    out_.line("int stage = 0;");
-    out_.line("u32 phase = 0;");
-  }
+  out_.line("int {} = 0;", role == Role::panels ? "slot" : "stage");
+  out_.line("u32 phase = 0;");
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
     if (role != Role::panels) produce_fold(f, role);
-    if (role == Role::panels && f.panels) produce_panels(f);
+    if (role == Role::panels && !f.panels.empty()) produce_panels(f);
   }
   out_.close();
   out_.close();

@@ -128,6 +128,9 @@ void Emitter::load(const ir::Op& op) {
     for (const SmallLoad& s : current_fold_->small) {
       if (s.load == &op) return small_load(s);
     }
+    for (const PanelLoad& p : current_fold_->panels) {
+      if (p.load == &op) return panel_element(p);
+    }
   }
   std::size_t rank = function_.params[static_cast<std::size_t>(op.attr.index)].shape.size();
   const ir::Value* v = op.result();
@@ -183,34 +186,67 @@ std::string Emitter::small_index(const SmallLoad& small) {
   return index;
 }
 
-// Reads a small tile from the current stage of the ring, or this trip's part of a panel.
+// Reads a small tile from the current stage of the ring.
 void Emitter::small_load(const SmallLoad& small) {
   const ir::Value* v = small.load->result();
   Runs runs = analysis_.runs(v);
   std::string name = declare(v);
-  std::string_view type = register_type(v->type.element);
   int loops = open_loops(v->type.axes, runs);
-  std::string reg = v->type.is_scalar() ? "" : family_->register_index(v->type.axes, runs);
-  std::string at = reg.empty() ? "" : fmt::format("[{}]", reg);
-  if (small.panel) {
-    out_.line("{0}{1} = {2}_panel[({3}) * {4} + step];", name, at, name_of(v),
-              reg.empty() ? "0" : reg, kPanelTrips);
-  } else {
-    out_.line("{}{} = reinterpret_cast<const {}*>(ring + {} * {} + {})[{}];", name, at, type,
-              stage_, plan_.stage_bytes, small.offset, small_index(small));
-  }
+  std::string at =
+      v->type.is_scalar() ? "" : fmt::format("[{}]", family_->register_index(v->type.axes, runs));
+  out_.line("{}{} = reinterpret_cast<const {}*>(ring + {} * {} + {})[{}];", name, at,
+            register_type(v->type.element), stage_, plan_.stage_bytes, small.offset,
+            small_index(small));
   close_loops(loops);
 }
 
-// Brings a panel into registers, for kPanelTrips trips.
-void Emitter::panel_load(const SmallLoad& small) {
-  const ir::Value* v = small.load->result();
+// Brings the next kPanelTrips trips of a panel into registers: a row per register of the tile, or,
+// where many elements share few rows, every row.
+void Emitter::load_panel(const PanelLoad& p) {
+  const ir::Value* v = p.load->result();
+  auto copy = [&](const std::string& to, const std::string& row) {
+    out_.line(
+        "copy_bytes<16>(&{}_panel[({}) * {}], ring + {} + slot * {} + swizzled_offset<64>({}, "
+        "16 * part));",
+        name_of(v), to, kPanelTrips, plan_.panel_offset + p.offset, plan_.panel_bytes, row);
+  };
+  if (p.divisor > 1 || !p.has_rows) {
+    for (int row = 0; row < p.rows; ++row) copy(std::to_string(row), std::to_string(row));
+    return;
+  }
   Runs runs = analysis_.runs(v);
   int loops = open_loops(v->type.axes, runs);
-  std::string reg = v->type.is_scalar() ? "0" : family_->register_index(v->type.axes, runs);
-  out_.line("copy_bytes<{0}>(&{1}_panel[({2}) * {3}], ring + {4} + slot * {5} + {0} * ({6}));",
-            4 * kPanelTrips, name_of(v), reg, kPanelTrips, plan_.panel_offset + small.offset,
-            plan_.panel_bytes, small_index(small));
+  copy(family_->register_index(v->type.axes, runs), family_->coordinate(v->type.axes[0]));
+  close_loops(loops);
+}
+
+// This trip's elements of a panel in registers.
+void Emitter::panel_element(const PanelLoad& p) {
+  const ir::Value* v = p.load->result();
+  Runs runs = analysis_.runs(v);
+  std::string name = declare(v), panel = name_of(v) + "_panel";
+  if (v->type.is_scalar()) {
+    out_.line("{} = {}[step];", name, panel);
+    return;
+  }
+  ir::AxisId axis = v->type.axes[0];
+  if (p.rows > 1 && p.divisor > 1) {
+    std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
+    out_.line("const int {}_first = int(({}) % {});", name_of(v), first, p.divisor);
+  }
+  int loops = open_loops(v->type.axes, runs);
+  std::string reg = family_->register_index(v->type.axes, runs), element;
+  if (p.divisor == 1) {
+    element = fmt::format("{}[({}) * {} + step]", panel, reg, kPanelTrips);
+  } else {
+    element = fmt::format("{}[{} + step]", panel, (p.rows - 1) * kPanelTrips);
+    for (int row = p.rows - 2; row >= 0; --row) {
+      element = fmt::format("{}_first + {} < {} ? {}[{} + step] : {}", name_of(v),
+                            family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1),
+                            (row + 1) * p.divisor, panel, row * kPanelTrips, element);
+    }
+  }
+  out_.line("{}[{}] = {};", name, reg, element);
   close_loops(loops);
 }
 
@@ -227,12 +263,13 @@ void Emitter::tma_store(const TmaStore& t) {
             plan_.store_bytes);
   out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
   out_.line("named_barrier_sync(8 + warpgroup, 128);");
-  // Hides the row from the compiler, which would otherwise keep every swizzled address in a
-  // register through the fold.
-  out_.line("const int row_of_thread = {};", family_->thread_part_name(t.row_axis));
+  // Read anew, or the compiler keeps this thread's place and every swizzled address in registers
+  // through the fold.
   out_.open("{{");
-  out_.line("int {} = row_of_thread;", family_->thread_part_name(t.row_axis));
-  out_.line("asm volatile(\"\" : \"+r\"({}));", family_->thread_part_name(t.row_axis));
+  out_.line("const int thread = thread_index();");
+  for (ir::AxisId axis : {t.row_axis, t.column_axis}) {
+    out_.line("const int {} = {};", family_->thread_part_name(axis), family_->thread_part(axis));
+  }
   int loops = open_loops({t.row_axis, t.column_axis}, {}, pair);
   out_.line("const int row = {} - warpgroup * {}, byte = {} * {};", family_->coordinate(t.row_axis),
             t.rows, family_->coordinate(t.column_axis), bytes);

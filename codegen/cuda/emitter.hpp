@@ -61,9 +61,7 @@ class Emitter {
   void produce_tiles(Role role);
   void produce_fold(const FoldPlan& fold, Role role);
   void produce_tma(const TmaLoad& load);
-  std::string small_element(const SmallLoad& load);
   void produce_small(const SmallLoad& load);
-  void produce_panel(const FoldPlan& fold, const SmallLoad& load);
   void produce_panels(const FoldPlan& fold);
   void consumer();
   void fold_bounds(const ir::Op& fold);
@@ -102,7 +100,8 @@ class Emitter {
   void load(const ir::Op& op);
   std::string small_index(const SmallLoad& small);
   void small_load(const SmallLoad& small);
-  void panel_load(const SmallLoad& small);
+  void load_panel(const PanelLoad& panel);
+  void panel_element(const PanelLoad& panel);
   void store(const ir::Op& op);
   struct VectorAccess {
     int width = 1;
@@ -154,7 +153,8 @@ class Emitter {
   void one_set_loop(const FoldPlan& plan);
   void panel_loop(const FoldPlan& plan);
   void declare_panels(const FoldPlan& plan);
-  void load_panels(const FoldPlan& plan);
+  void load_panels(const FoldPlan& plan, const std::string& trip);
+  void release_panels();
   void two_sets_loop(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
   void release_stage(const std::string& stage);

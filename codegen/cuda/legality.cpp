@@ -52,9 +52,8 @@ std::string ignored_knob(const Plan& plan) {
   const Schedule& s = plan.schedule;
   const bool any_dot = std::any_of(plan.dots.begin(), plan.dots.end(),
                                    [](const DotPlan& d) { return d.tensor_core; });
-  bool panels = false, in_place = false, two_sets = plan.specialized;
+  bool in_place = false, two_sets = plan.specialized;
   for (const FoldPlan& f : plan.folds) {
-    panels |= f.panels;
     in_place |= f.in_place;
     two_sets &= !f.in_place && !f.pipelined_dots.empty() && !f.stage_used_late;
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
+#include <numeric>
 
 namespace octile::cuda {
 
@@ -224,23 +225,81 @@ void find_small_loads(const ir::Function& function, Analysis& analysis, const Pl
   }
 }
 
-int panel_dim(const ir::Function& function, Analysis& analysis, const LowerRequest& request,
-              const ir::Op& fold, const ir::Op& load) {
+namespace {
+
+/// Conservative: sums, products and quotients of sizes, grid and trip indices and constants.
+bool is_nonnegative(const ir::Value* scalar) {
+  if (scalar->def == nullptr) return true;  // a trip index
+  const ir::Op& op = *scalar->def;
+  switch (op.kind) {
+    case OpKind::constant:
+      return op.attr.int_value >= 0;
+    case OpKind::grid_index:
+    case OpKind::dim:
+    case OpKind::axis_extent:
+      return true;
+    case OpKind::add:
+    case OpKind::mul:
+    case OpKind::div:
+    case OpKind::ceil_div:
+    case OpKind::min:
+    case OpKind::max:
+      return is_nonnegative(op.operand(0)) && is_nonnegative(op.operand(1));
+    default:
+      return false;
+  }
+}
+
+/// Rows that indices floor((first + c) / divisor), 0 <= c < extent, can touch.
+std::int64_t distinct_rows(std::int64_t extent, std::int64_t divisor, std::int64_t first_divisor) {
+  std::int64_t step = std::gcd(divisor, first_divisor);
+  return (divisor - step + extent - 1) / divisor + 1;
+}
+
+}  // namespace
+
+std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis& analysis,
+                                    const LowerRequest& request, const ir::Op& fold,
+                                    const ir::Op& load) {
   const TensorFacts& facts = request.tensors[static_cast<std::size_t>(load.attr.index)];
-  if (facts.contiguous_dim < 0 || facts.alignment < 4 * kPanelTrips) return -1;
-  std::size_t rank = function.params[static_cast<std::size_t>(load.attr.index)].shape.size();
-  for (std::size_t d = 0; d < rank; ++d) {
-    const ir::Value* index = load.operands[d];
-    if (static_cast<int>(d) != facts.contiguous_dim) {
-      if (analysis.dependences(index) & 8u) return -1;
+  if (facts.contiguous_dim < 0 || facts.alignment < 16) return {};
+  int rank =
+      static_cast<int>(function.params[static_cast<std::size_t>(load.attr.index)].shape.size());
+  PanelLoad p;
+  p.load = &load;
+  p.dim_order = {facts.contiguous_dim};
+  std::vector<int> others;
+  for (int d = rank - 1; d >= 0; --d) {
+    auto form = analysis.affine(load.operand(d));
+    if (!form) return {};
+    bool uses_trip = std::any_of(form->terms.begin(), form->terms.end(), [&](const auto& t) {
+      return t.value == fold.regions[0]->args[0];
+    });
+    if (d == facts.contiguous_dim) {
+      bool is_trip = uses_trip && form->terms.size() == 1 && !form->terms[0].negative &&
+                     form->axis < 0 && form->divisor == 1;
+      if (!is_trip) return {};
       continue;
     }
-    auto form = analysis.affine(index);
-    bool is_trip = form && form->axis < 0 && form->divisor == 1 && form->terms.size() == 1 &&
-                   !form->terms[0].negative && form->terms[0].value == fold.regions[0]->args[0];
-    if (!is_trip) return -1;
+    for (const auto& t : form->terms) {
+      if (t.negative || !is_nonnegative(t.value)) return {};
+    }
+    if (form->axis < 0) {
+      if (form->divisor != 1) return {};
+      others.push_back(d);
+      continue;
+    }
+    if (p.has_rows) return {};
+    p.has_rows = true;
+    p.divisor = form->divisor;
+    std::int64_t rows =
+        distinct_rows(analysis.extent(form->axis), form->divisor, analysis.divisor_of(*form));
+    if (rows > 256) return {};
+    p.rows = static_cast<int>(rows);
+    p.dim_order.push_back(d);
   }
-  return facts.contiguous_dim;
+  p.dim_order.insert(p.dim_order.end(), others.begin(), others.end());
+  return p;
 }
 
 std::unordered_set<const ir::Value*> family_values(const ir::Function& function, const Plan& plan,

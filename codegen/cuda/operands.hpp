@@ -53,9 +53,9 @@ bool grid_position_uses(const ir::Function& function, int position, ir::AxisId a
 void find_small_loads(const ir::Function& function, Analysis& analysis, const Plan& plan,
                       FoldPlan& fold);
 
-/// The dimension of `load`'s tensor that the fold's trip alone indexes, in memory order and with
-/// rows that start on 16 bytes, so that a panel of trips is one copy per element; else -1.
-int panel_dim(const ir::Function& function, Analysis& analysis, const LowerRequest& request,
-              const ir::Op& fold, const ir::Op& load);
+/// How `load`, an operation of `fold`'s body, is a panel; nothing if it can't be one.
+std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis& analysis,
+                                    const LowerRequest& request, const ir::Op& fold,
+                                    const ir::Op& load);
 
 }  // namespace octile::cuda

@@ -395,6 +395,7 @@ class Planner {
     // Cross-warp reductions: one f32 or i32 per warp and register, at most 16 registers at a time.
     int reduce_bytes = 32 * 4 * 32;
     plan_.panel_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
+    if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
     plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
     int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0);
     plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
@@ -421,6 +422,11 @@ class Planner {
 
   int plan_ring() {
     if (!plan_.specialized) return 0;
+    for (FoldPlan& f : plan_.folds) {
+      find_small_loads(function_, analysis_, plan_, f);
+      find_pipelined_dots(f);
+    }
+    plan_panels();
     for (FoldPlan& f : plan_.folds) finish_fold(f);
     int scratch = 0;
     for (const DotPlan& d : plan_.dots) {
@@ -444,6 +450,16 @@ class Planner {
     return plan_.stages * plan_.stage_bytes;
   }
 
+  void find_pipelined_dots(FoldPlan& f) {
+    for (const ir::Op* op : f.fold->regions[0]->ops) {
+      const DotPlan* d = op->kind == OpKind::dot ? plan_.find_dot(op) : nullptr;
+      if (d == nullptr) continue;
+      if (d->pipelined) f.pipelined_dots.push_back(op);
+      if (!d->pipelined && (d->m.tma >= 0 || d->n.tma >= 0)) f.stage_used_late = true;
+    }
+    f.in_place = f.pipelined_dots.size() == 1 && adds_in_place(*f.fold, f.pipelined_dots[0]);
+  }
+
   void finish_fold(FoldPlan& f) {
     int offset = 0;
     for (TmaLoad& t : f.tma) {
@@ -458,23 +474,53 @@ class Planner {
       map.box[0] = t.chunk_elements;
       map.box[1] = t.multicast ? t.box_rows / schedule().cluster : t.box_rows;
     }
-    find_small_loads(function_, analysis_, plan_, f);
-    for (const ir::Op* op : f.fold->regions[0]->ops) {
-      const DotPlan* d = op->kind == OpKind::dot ? plan_.find_dot(op) : nullptr;
-      if (d == nullptr) continue;
-      if (d->pipelined) f.pipelined_dots.push_back(op);
-      if (!d->pipelined && (d->m.tma >= 0 || d->n.tma >= 0)) f.stage_used_late = true;
-    }
-    f.in_place = f.pipelined_dots.size() == 1 && adds_in_place(*f.fold, f.pipelined_dots[0]);
-    plan_panels(f);
-    int panel_offset = 0;
     for (SmallLoad& s : f.small) {
-      int& at = s.panel ? panel_offset : offset;
-      s.offset = at;
-      at += round_up(s.bytes(), 16);
+      s.offset = offset;
+      offset += round_up(4 * s.count, 16);
+    }
+    int panel_offset = 0;
+    for (PanelLoad& p : f.panels) {
+      p.offset = panel_offset;
+      panel_offset += round_up(p.bytes(), kStageAlignment);
+      p.map = static_cast<int>(plan_.tensor_maps.size());
+      TensorMap map;
+      map.param = p.load->attr.index;
+      map.dim_order = p.dim_order;
+      map.swizzle_bytes = 4 * kPanelCopyTrips;
+      map.box.assign(p.dim_order.size(), 1);
+      map.box[0] = kPanelCopyTrips;
+      if (p.has_rows) map.box[1] = p.rows;
+      plan_.tensor_maps.push_back(map);
     }
     plan_.panel_bytes = std::max(plan_.panel_bytes, panel_offset);
     plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
+  }
+
+  // A split fold's trips begin anywhere, and other loops hold more than one block at a time.
+  bool loops_over_panels(const FoldPlan& f) const {
+    return !f.in_place && !f.pipelined_dots.empty() && schedule().accumulators != 2 &&
+           schedule().split_fold == 1 &&
+           (schedule().unroll == 0 || schedule().unroll == kPanelTrips);
+  }
+
+  // Producers that only start copies need few registers and leave the rest to consumers, so that
+  // more panels fit; where some small tile still needs threads to gather it, all is as before.
+  void plan_panels() {
+    constexpr int kConsumer[] = {0, 240, 232, 160, 112}, kProducer[] = {0, 96, 40, 32, 32};
+    const std::vector<FoldPlan> before = plan_.folds;
+    const int consumer_registers = plan_.consumer_registers;
+    const bool automatic = !schedule().consumer_registers && !schedule().producer_registers;
+    if (automatic) plan_.consumer_registers = kConsumer[plan_.consumers];
+    for (FoldPlan& f : plan_.folds) plan_panels(f);
+    if (!automatic) return;
+    if (std::all_of(plan_.folds.begin(), plan_.folds.end(),
+                    [](const FoldPlan& f) { return f.small.empty(); })) {
+      plan_.producer_registers = kProducer[plan_.consumers];
+      return;
+    }
+    plan_.folds = before;
+    plan_.consumer_registers = consumer_registers;
+    for (FoldPlan& f : plan_.folds) plan_panels(f);
   }
 
   int register_count(const ir::Value* v) {
@@ -482,26 +528,30 @@ class Planner {
   }
 
   // Loads whose panels fit the registers that accumulators leave; large tiles first, as they gain
-  // most. A split fold's trips begin anywhere, so it has none.
+  // most.
   void plan_panels(FoldPlan& f) {
-    constexpr int kMostPerLoad = 16, kOtherRegisters = 24;
-    bool plain_loop = !f.in_place && schedule().accumulators != 2 && schedule().split_fold == 1 &&
-                      (schedule().unroll == 0 || schedule().unroll == kPanelTrips);
-    if (!plain_loop || f.pipelined_dots.empty()) return;
+    constexpr int kMostPerLoad = 24, kOtherRegisters = 20;
+    if (!loops_over_panels(f)) return;
     int room = plan_.consumer_registers - kOtherRegisters;
     for (const ir::Value* v : f.fold->results) room -= register_count(v);
     for (const ir::Op* op : f.pipelined_dots) room -= register_count(op->result());
-    std::vector<SmallLoad*> loads;
-    for (SmallLoad& s : f.small) loads.push_back(&s);
-    std::stable_sort(loads.begin(), loads.end(),
-                     [](const SmallLoad* a, const SmallLoad* b) { return a->count > b->count; });
-    for (SmallLoad* s : loads) {
-      int registers = kPanelTrips * register_count(s->load->result());
+    std::vector<PanelLoad> forms;
+    for (const SmallLoad& s : f.small) {
+      if (auto form = panel_form(function_, analysis_, request_, *f.fold, *s.load)) {
+        forms.push_back(*form);
+      }
+    }
+    std::stable_sort(forms.begin(), forms.end(),
+                     [](const PanelLoad& a, const PanelLoad& b) { return a.rows > b.rows; });
+    for (const PanelLoad& p : forms) {
+      int elements = register_count(p.load->result());
+      int registers =
+          p.divisor == 1 ? kPanelTrips * elements : kPanelTrips * p.rows + std::min(elements, 4);
       if (registers > std::min(room, kMostPerLoad)) continue;
-      s->trip_dim = panel_dim(function_, analysis_, request_, *f.fold, *s->load);
-      if (s->trip_dim < 0) continue;
-      s->panel = f.panels = true;
       room -= registers;
+      f.panels.push_back(p);
+      f.small.erase(std::find_if(f.small.begin(), f.small.end(),
+                                 [&](const SmallLoad& s) { return s.load == p.load; }));
     }
   }
 

@@ -31,18 +31,7 @@ struct TmaLoad {
   bool multicast = false;  ///< same tile for every CTA of the cluster
 };
 
-/// Trips of a fold that one panel holds: four 4-byte elements are one 16-byte copy.
-inline constexpr int kPanelTrips = 4;
-/// Panels have a ring of their own, which reaches further ahead than the stages' ring: gathers of
-/// single elements take longest to arrive. It is filled kPanelsPerCopy panels at a time, 64 bytes
-/// of each row, so that few memory sectors are asked for twice.
-inline constexpr int kPanelsPerCopy = 4;
-inline constexpr int kPanelSlots = 2 * kPanelsPerCopy;
-
-/// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed. As a
-/// panel it holds the tile for kPanelTrips trips, trip innermost, and consumers keep it in
-/// registers. Element-wise gathers would take the shared memory's bandwidth
-/// from the tensor core.
+/// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed.
 struct SmallLoad {
   const ir::Op* load = nullptr;
   std::vector<ir::AxisId> axes;
@@ -50,10 +39,29 @@ struct SmallLoad {
   std::vector<std::int64_t> runs;    ///< run length per axis
   int count = 1;
   int offset = 0;
-  bool panel = false;
-  int trip_dim = -1;  ///< of a panel: the contiguous dimension, which the trip indexes
+};
 
-  int bytes() const { return (panel ? 4 * kPanelTrips : 4) * count; }
+/// Trips whose elements of a panel are in registers at a time: 16 bytes of each row.
+inline constexpr int kPanelTrips = 4;
+/// Trips that one copy of a panel brings: 64 bytes of each row.
+inline constexpr int kPanelCopyTrips = 16;
+/// Panels have a ring of their own, which reaches further ahead than the stages' ring.
+inline constexpr int kPanelSlots = 2;
+
+/// A small tile whose contiguous dimension the fold's trip alone indexes: TMA brings it for
+/// kPanelCopyTrips trips, a row of 64 swizzled bytes per element, and consumers keep kPanelTrips of
+/// them in registers. Gathering such elements with threads, trip by trip, takes issue slots and
+/// shared memory's bandwidth from the tensor core.
+struct PanelLoad {
+  const ir::Op* load = nullptr;
+  int map = 0;                 ///< index into CudaProgram::tensor_maps
+  std::vector<int> dim_order;  ///< the trip's dimension, the one with the rows if any, the others
+  bool has_rows = false;
+  int rows = 1;              ///< distinct rows that the tile touches
+  std::int64_t divisor = 1;  ///< element c is row (first + c) / divisor
+  int offset = 0;            ///< bytes from the start of a slot
+
+  int bytes() const { return 4 * kPanelCopyTrips * rows; }
 };
 
 /// Where a tensor-core operand lies in shared memory when the dot runs.
@@ -84,9 +92,9 @@ struct FoldPlan {
   std::vector<SmallLoad> small;
   std::vector<const ir::Op*> pipelined_dots;
   bool in_place = false;  ///< the only carried value is add(carried, dot): wgmma adds into it
-  bool panels = false;    ///< some small load is a panel: the loop runs over groups of trips
-  bool stage_used_late = false;  ///< something after the dots still reads the stage
-  bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
+  std::vector<PanelLoad> panels;  ///< if any, the loop runs over groups of kPanelTrips trips
+  bool stage_used_late = false;   ///< something after the dots still reads the stage
+  bool splittable = false;        ///< every carried value is a sum from zero: trips can be divided
 };
 
 /// A store that goes through shared memory and TMA: every warpgroup puts its 64-row blocks into

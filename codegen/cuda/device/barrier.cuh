@@ -69,12 +69,6 @@ __device__ __forceinline__ void copy_async_4(u32 to, const void* from, bool vali
                "r"(valid ? 4 : 0)
                : "memory");
 }
-// Copies the first `bytes` of 16 in the background; the rest is zero.
-__device__ __forceinline__ void copy_async_16(u32 to, const void* from, long long bytes) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from),
-               "r"(int(bytes < 16 ? bytes : 16))
-               : "memory");
-}
 // The mbarrier counts one arrival when this thread's copies so far have landed.
 __device__ __forceinline__ void copy_async_arrive(u32 bar) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(bar) : "memory");

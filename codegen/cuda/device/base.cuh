@@ -3,6 +3,12 @@
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+// The compiler takes each call for a new value.
+__device__ __forceinline__ int thread_index() {
+  int i;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(i));
+  return i;
+}
 __device__ __forceinline__ long long ceil_div(long long a, long long b) {
   return (a + b - 1) / b;
 }

@@ -11,6 +11,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     const __grid_constant__ TensorMap map_0,
     const __grid_constant__ TensorMap map_1,
     const __grid_constant__ TensorMap map_2,
+    const __grid_constant__ TensorMap map_3,
+    const __grid_constant__ TensorMap map_4,
     const unsigned char* __restrict__ a_p,
     const long long a_s0,
     const long long a_s1,
@@ -40,26 +42,28 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const exchange = ring + 114688;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 131200, empty = full + 32;
+  const u32 full = ring_address + 133120, empty = full + 32;
   const u32 panels = ring_address + 114688;
-  const u32 panel_full = empty + 32, panel_empty = panel_full + 64;
+  const u32 panel_full = empty + 32, panel_empty = panel_full + 16;
   if (threadIdx.x == 0) {
     tma_prefetch_map(map_0);
     tma_prefetch_map(map_1);
     tma_prefetch_map(map_2);
+    tma_prefetch_map(map_3);
+    tma_prefetch_map(map_4);
     for (int s = 0; s < 4; ++s) {
       mbarrier_init(full + 8 * s, 1);
       mbarrier_init(empty + 8 * s, 8);
     }
-    for (int s = 0; s < 8; ++s) {
-      mbarrier_init(panel_full + 8 * s, 32);
+    for (int s = 0; s < 2; ++s) {
+      mbarrier_init(panel_full + 8 * s, 1);
       mbarrier_init(panel_empty + 8 * s, 8);
     }
     mbarrier_fence_init();
   }
   __syncthreads();
   if (warp >= 8) {
-    registers_decrease<56>();
+    registers_decrease<40>();
     if (warp == 8 && lane == 0) {  // bulk copies of dot operands
       int stage = 0;
       u32 phase = 0;
@@ -89,8 +93,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    if (warp == 9) {  // panels of small tiles
-      u32 next = 0;  // panels are numbered over all tiles
+    if (warp == 9 && lane == 0) {  // panels of small tiles
+      int slot = 0;
+      u32 phase = 0;
       const int extent_0 = tiles_0;
       const int extent_1 = tiles_1;
       for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
@@ -103,40 +108,23 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           const int trips = int(ceil_div(K_dim, 128ll));
           const int begin = 0, end = trips;
           for (int trip = begin; trip < end; trip += 16) {
-            const int count = min(4, (end - trip + 3) / 4);
-            const int shift = count > 2 ? 2 : count - 1;
-            for (u32 p = next; p != next + count; ++p)
-              mbarrier_wait(panel_empty + p % 8 * 8, p / 8 % 2 ^ 1);
-            for (int q = lane; q < (1 << shift); q += 32) {
-              const int e = q >> shift, part = q & ((1 << shift) - 1);
-              const long long v_12 = trip + 4 * part;
-              const long long i0 = (((grid_1 * 64ll) + (long long)(0)) / 128ll);
-              const long long i1 = v_12;
-              const bool inside = in_bounds(i0, ceil_div(N_dim, 128ll)) && in_bounds(i1, ceil_div(K_dim, 128ll));
-              const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
-              const u32 to = panels + (next + part) % 8 * 2064 + 0 + 16 * e;
-              if (part < count) copy_async_16(to, sb_p + (inside ? i0 * sb_s0 + i1 * sb_s1 : 0), inside ? left : 0);
+            const long long v_12 = trip;
+            mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);
+            mbarrier_expect(panel_full + 8 * slot, 8256);
+            const u32 to = panels + slot * 9216;
+            tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
+            tma_load_2d(to + 8192, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
+            if (++slot == 2) {
+              slot = 0;
+              phase ^= 1;
             }
-            for (int q = lane; q < (128 << shift); q += 32) {
-              const int e = q >> shift, part = q & ((1 << shift) - 1);
-              const long long v_12 = trip + 4 * part;
-              const long long i0 = ((grid_0 * 128ll) + (long long)((e / 1 % 128 * 1)));
-              const long long i1 = v_12;
-              const bool inside = in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll));
-              const long long left = 4 * (ceil_div(K_dim, 128ll) - i1);
-              const u32 to = panels + (next + part) % 8 * 2064 + 16 + 16 * e;
-              if (part < count) copy_async_16(to, sa_p + (inside ? i0 * sa_s0 + i1 * sa_s1 : 0), inside ? left : 0);
-            }
-            for (u32 p = next; p != next + count; ++p)
-              copy_async_arrive(panel_full + p % 8 * 8);
-            next += count;
           }
         }
       }
     }
     __syncwarp();
   } else {
-  registers_increase<224>();
+  registers_increase<232>();
   int stage = 0;
   u32 phase = 0;
   int slot = 0;
@@ -167,25 +155,24 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     {
       const int trips = int(ceil_div_11);
       const int begin = 0, end = trips;
-      alignas(16) float sb_18_panel[4];
       alignas(16) float sa_22_panel[8];
+      alignas(16) float sb_18_panel[4];
       if (begin < end) {
-      mbarrier_wait(panel_full + 8 * slot, slot_phase);
-      {
-        constexpr int BN_i1 = 0;
-        constexpr int BN_i8 = 0;
-        copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 114688 + slot * 2064 + 16 * (0));
-      }
-      #pragma unroll
-      for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-        copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114704 + slot * 2064 + 16 * ((BM_t + BM_i8 * 8)));
-      }
-      __syncwarp();
-      if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
-      if (++slot == 8) {
-        slot = 0;
-        slot_phase ^= 1;
-      }
+        const int part = (begin) / 4 % 4;
+        if (part == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
+        #pragma unroll
+        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+          copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114688 + slot * 9216 + swizzled_offset<64>((BM_t + BM_i8 * 8), 16 * part));
+        }
+        copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 122880 + slot * 9216 + swizzled_offset<64>(0, 16 * part));
+        if (part == 3) {
+          __syncwarp();
+          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+          if (++slot == 2) {
+            slot = 0;
+            slot_phase ^= 1;
+          }
+        }
       }
       int trip = begin;
       for (; trip + 4 <= end; trip += 4) {
@@ -211,7 +198,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           {
             constexpr int BN_i1 = 0;
             constexpr int BN_i8 = 0;
-            sb_18[0] = sb_18_panel[(0) * 4 + step];
+            sb_18[0] = sb_18_panel[0 + step];
           }
           const long long mul_19 = (grid_0 * 128ll);
           float sa_22[2];
@@ -220,21 +207,20 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             sa_22[BM_i8] = sa_22_panel[(BM_i8) * 4 + step];
           }
           if (step == 3 && trip + 4 < end) {
-            mbarrier_wait(panel_full + 8 * slot, slot_phase);
-            {
-              constexpr int BN_i1 = 0;
-              constexpr int BN_i8 = 0;
-              copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 114688 + slot * 2064 + 16 * (0));
-            }
+            const int part = (trip + 4) / 4 % 4;
+            if (part == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114704 + slot * 2064 + 16 * ((BM_t + BM_i8 * 8)));
+              copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114688 + slot * 9216 + swizzled_offset<64>((BM_t + BM_i8 * 8), 16 * part));
             }
-            __syncwarp();
-            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
-            if (++slot == 8) {
-              slot = 0;
-              slot_phase ^= 1;
+            copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 122880 + slot * 9216 + swizzled_offset<64>(0, 16 * part));
+            if (part == 3) {
+              __syncwarp();
+              if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+              if (++slot == 2) {
+                slot = 0;
+                slot_phase ^= 1;
+              }
             }
           }
           wgmma_wait<0>();
@@ -279,7 +265,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         {
           constexpr int BN_i1 = 0;
           constexpr int BN_i8 = 0;
-          sb_18[0] = sb_18_panel[(0) * 4 + step];
+          sb_18[0] = sb_18_panel[0 + step];
         }
         const long long mul_19 = (grid_0 * 128ll);
         float sa_22[2];
@@ -305,9 +291,17 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           phase ^= 1;
         }
         #pragma unroll
-        for (int i = 0; i + 1 < sizeof(sb_18_panel) / 4; ++i) sb_18_panel[i] = sb_18_panel[i + 1];
-        #pragma unroll
         for (int i = 0; i + 1 < sizeof(sa_22_panel) / 4; ++i) sa_22_panel[i] = sa_22_panel[i + 1];
+        #pragma unroll
+        for (int i = 0; i + 1 < sizeof(sb_18_panel) / 4; ++i) sb_18_panel[i] = sb_18_panel[i + 1];
+      }
+      if (end % 16 > 0 && end % 16 <= 12) {  // the last slot wasn't read whole
+        __syncwarp();
+        if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+        if (++slot == 2) {
+          slot = 0;
+          slot_phase ^= 1;
+        }
       }
     }
     const long long mul_35 = (grid_1 * 64ll);
@@ -317,10 +311,10 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       unsigned char* const staging = ring + 98304 + warpgroup * 8192;
       if (thread % 128 == 0) tma_store_wait_read<0>();
       named_barrier_sync(8 + warpgroup, 128);
-      const int row_of_thread = BM_t;
       {
-        int BM_t = row_of_thread;
-        asm volatile("" : "+r"(BM_t));
+        const int thread = thread_index();
+        const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
+        const int BN_t = thread % 4 * 2;
         #pragma unroll
         for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
           #pragma unroll
