@@ -89,7 +89,7 @@ void Emitter::barrier_setup() {
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
-  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps());
+  out_.line("mbarrier_init(full + 8 * s, {});", 1 + loader_warps());
   out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
   out_.close();
   if (plan_.panel_bytes > 0) {
@@ -251,7 +251,13 @@ void Emitter::produce_fold(const FoldPlan& fold, Role role) {
   out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
   if (role == Role::small_tiles) {
     for (const SmallLoad& s : fold.small) produce_small(s);
-    out_.line("copy_async_arrive(full + 8 * stage);");
+    // Waits before it arrives: an mbarrier that tracks cp.async itself (cp.async.mbarrier.arrive)
+    // was seen to complete, once in a few million trips on an H200, before the data could be read.
+    out_.line("copy_async_commit();");
+    out_.open("if (++under_way > {}) {{", loads_under_way());
+    out_.line("copy_async_wait<{}>();", loads_under_way());
+    finish_small_tiles();
+    out_.close();
   } else {
     int bytes = 0;
     for (const TmaLoad& t : fold.tma) bytes += t.bytes;
@@ -284,16 +290,37 @@ void Emitter::producer() {
   out_.raw("");
 }
 
+// Trips whose small tiles loader warps leave on their way before they wait for the oldest; well
+// below the ring's depth, as the next trip's stage has to be free first.
+int Emitter::loads_under_way() const {
+  return std::min(4, (plan_.stages - 1) / 2);
+}
+
+// Tells the consumers that the oldest trip's small tiles are there.
+void Emitter::finish_small_tiles() {
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * oldest);");
+  out_.line("if (++oldest == {}) oldest = 0;", plan_.stages);
+  out_.line("--under_way;");
+}
+
 // One role's pass over this CTA's tiles; closes the role's scope.
 void Emitter::produce_tiles(Role role) {
   out_.line("int {} = 0;", role == Role::panels ? "slot" : "stage");
   out_.line("u32 phase = 0;");
+  if (role == Role::small_tiles) out_.line("int under_way = 0, oldest = 0;  // trips, stage");
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
     if (role != Role::panels) produce_fold(f, role);
     if (role == Role::panels && !f.panels.empty()) produce_panels(f);
   }
   out_.close();
+  if (role == Role::small_tiles) {
+    out_.line("copy_async_wait<0>();");
+    out_.open("while (under_way > 0) {{");
+    finish_small_tiles();
+    out_.close();
+  }
   out_.close();
 }
 

@@ -67,6 +67,8 @@ class Emitter {
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
   int loader_warps() const;
+  int loads_under_way() const;
+  void finish_small_tiles();
   std::string tiles_text() const;
 
   // emit_values.cpp: expressions over one element, and values in register arrays.

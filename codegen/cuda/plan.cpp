@@ -530,7 +530,7 @@ class Planner {
   // Loads whose panels fit the registers that accumulators leave; large tiles first, as they gain
   // most.
   void plan_panels(FoldPlan& f) {
-    constexpr int kMostPerLoad = 24, kOtherRegisters = 20;
+    constexpr int kMostPerLoad = 64, kOtherRegisters = 20;
     if (!loops_over_panels(f)) return;
     int room = plan_.consumer_registers - kOtherRegisters;
     for (const ir::Value* v : f.fold->results) room -= register_count(v);

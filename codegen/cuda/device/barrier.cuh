@@ -69,9 +69,13 @@ __device__ __forceinline__ void copy_async_4(u32 to, const void* from, bool vali
                "r"(valid ? 4 : 0)
                : "memory");
 }
-// The mbarrier counts one arrival when this thread's copies so far have landed.
-__device__ __forceinline__ void copy_async_arrive(u32 bar) {
-  asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(bar) : "memory");
+__device__ __forceinline__ void copy_async_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+// Waits until at most Pending of this thread's groups of copies are under way.
+template <int Pending>
+__device__ __forceinline__ void copy_async_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 template <int Registers>
 __device__ __forceinline__ void registers_increase() {
