@@ -16,20 +16,24 @@
 #include "octile/bench/kernel_timer.hpp"
 #include "octile/bench/octile_gemm.hpp"
 #include "octile/bench/schedule_text.hpp"
+#include "octile/runtime/dump.hpp"
 
 namespace octile::bench {
 namespace {
 
 constexpr char kUsage[] =
-    "octile_sweep [--kernel=octile_blockwise] [--rounds=N] [--threads=N] [--compile-only] [FILE]\n"
+    "octile_sweep [--kernel=octile_blockwise] [--rounds=N] [--threads=N] [--compile-only] "
+    "[--emit=DIR]\n"
+    "             [FILE]\n"
     "  FILE            lines \"m n k | knob=value ...\"; standard input without one\n"
     "  --kernel        octile_blockwise, octile_tensorwise or octile_bf16\n"
-    "  --rounds        timed rounds of each schedule (24)\n"
+    "  --rounds        timed rounds of each schedule (24); 0 only checks, for a profiler's sake\n"
     "  --threads       compiles at a time (one per core)\n"
-    "  --compile-only  no GPU needed: registers, spills and compile times for sm_90a\n";
+    "  --compile-only  no GPU needed: registers, spills and compile times for sm_90a\n"
+    "  --emit          a folder for the printed CUDA of every line, 0.cu, 1.cu, ...\n";
 
 struct Options {
-  std::string kernel = "octile_blockwise", file;
+  std::string kernel = "octile_blockwise", file, emit;
   TimerOptions timer;
   unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   bool compile_only = false;
@@ -56,6 +60,8 @@ Options parse_options(int argc, char** argv) {
       options.timer.rounds = std::stoi(value);
     } else if (flag == "--threads") {
       options.threads = static_cast<unsigned>(std::max(1, std::stoi(value)));
+    } else if (flag == "--emit") {
+      options.emit = value;
     } else if (flag == "--compile-only") {
       options.compile_only = true;
     } else if (flag.rfind("--", 0) == 0) {
@@ -127,7 +133,7 @@ void time_entry(const OctileGemm& gemm, Entry& entry, DataCache& cache,
     const auto launch = gemm.bind(entry.schedule, data);
     const Check check = data.check(launch, tolerance(gemm.precision, gemm.fast_accumulate));
     if (!check.ok) throw Error("WRONG: " + check.problem);
-    entry.timing = KernelTimer::instance().time(launch, options);
+    if (options.rounds > 0) entry.timing = KernelTimer::instance().time(launch, options);
   } catch (const std::exception& error) {
     entry.problem = one_line(error.what());
   }
@@ -170,6 +176,12 @@ int run(int argc, char** argv) {
     target = devices().at(0).target;
   }
   compile_all(gemm, entries, target, options.threads);
+
+  for (std::size_t i = 0; !options.emit.empty() && i < entries.size(); ++i) {
+    if (entries[i].variant)
+      write_source(options.emit + "/" + std::to_string(i) + ".cu",
+                   entries[i].variant->program.source);
+  }
 
   std::printf("%-18s %9s %8s %-5s %4s %5s %6s | schedule\n", "m x n x k", "us", "TFLOP/s", "check",
               "regs", "spill", "ms");

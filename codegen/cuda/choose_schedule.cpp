@@ -238,7 +238,7 @@ class Chooser {
                     : (m / 64) % 2 == 0 ? 2
                     : (m / 64) % 3 == 0 ? 3
                                         : 1;
-    constexpr int kRoom[] = {0, 192, 192, 128, 80};
+    constexpr int kRoom[] = {0, 192, 192, 88, 56};
     if (consumers > 4 || registers / consumers > kRoom[consumers]) return std::nullopt;
     double k_bytes = static_cast<double>(fixed(dot.attr.axis)
                                              ? fixed(dot.attr.axis)

@@ -66,19 +66,19 @@ std::string Emitter::operand_descriptor(const DotPlan& d, const Operand& o, bool
   return ring ? fmt::format("{} + {} * {}", low, stage_, plan_.stage_bytes / 16) : low;
 }
 
-// All instructions of a dot over K chunks [begin, end) into `array`; `accumulate` is the flag of
-// the first one, the rest add.
-void Emitter::issue(const DotPlan& d, const std::string& array, int begin, int end,
-                    const std::string& accumulate) {
-  for (int mb = 0; mb < d.shape.m_blocks; ++mb) {
+// All instructions of a dot over some of its blocks of 64 rows and of its K chunks into `array`,
+// which holds these blocks; `accumulate` is the flag of the first one, the rest add.
+void Emitter::issue(const DotPlan& d, const std::string& array, std::pair<int, int> blocks,
+                    std::pair<int, int> chunks, const std::string& accumulate) {
+  for (int mb = blocks.first; mb < blocks.second; ++mb) {
     for (int nb = 0; nb < d.shape.n_blocks; ++nb) {
-      int at = (mb * d.shape.n_blocks + nb) * d.shape.n / 2;
-      for (int chunk = begin; chunk < end; ++chunk) {
+      int at = ((mb - blocks.first) * d.shape.n_blocks + nb) * d.shape.n / 2;
+      for (int chunk = chunks.first; chunk < chunks.second; ++chunk) {
         out_.open("{{");
         out_.line("const u32 a = {};", operand_descriptor(d, d.m, true, mb, chunk));
         out_.line("const u32 b = {};", operand_descriptor(d, d.n, false, nb, chunk));
         for (int step = 0; step < d.swizzle / 32; ++step) {
-          std::string flag = chunk == begin && step == 0 ? accumulate : "1";
+          std::string flag = chunk == chunks.first && step == 0 ? accumulate : "1";
           out_.line("{0}<{1}>({2}, descriptor<{3}>(a + {4}), descriptor<{3}>(b + {4}), {5});",
                     wgmma_name(d), at, array, d.swizzle, 2 * step, flag);
         }
@@ -162,7 +162,7 @@ void Emitter::dot(const ir::Op& op) {
   auto multiply = [&](const std::string& array, int begin, int end) {
     out_.line("pin_registers({});", array);
     out_.line("wgmma_fence();");
-    issue(d, array, begin, end, "0");
+    issue(d, array, {0, d.shape.m_blocks}, {begin, end}, "0");
     out_.line("wgmma_commit();");
     out_.line("pin_registers({});", array);
     out_.line("wgmma_wait<0>();");

@@ -125,12 +125,12 @@ bool Emitter::depends_on_dots(const FoldPlan& plan, const ir::Op& op) const {
 
 void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
   for (const ir::Op* op : plan.pipelined_dots) {
-    out_.line("float {}{}[{}];", name_of(op->result()), suffix,
-              family_->register_count(op->result()->type.axes, {}));
+    out_.line("float {}{}[{}];", name_of(op->result()), suffix, register_count(op->result()));
   }
 }
 
-void Emitter::issue_block(const FoldPlan& plan, const std::string& suffix) {
+// Starts the tensor core on one block of a trip, the operands being in `stage_`.
+void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& suffix) {
   if (plan.pipelined_dots.empty()) return;
   int consumers = plan_.consumers;
   bool turns = plan_.schedule.order_consumers == 1 && consumers > 1;
@@ -140,7 +140,8 @@ void Emitter::issue_block(const FoldPlan& plan, const std::string& suffix) {
   out_.line("wgmma_fence();");
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
-    issue(d, name_of(op->result()) + suffix, 0, d.chunks, "0");
+    int first = plan.blocks > 1 ? block : 0, last = plan.blocks > 1 ? block + 1 : d.shape.m_blocks;
+    issue(d, name_of(op->result()) + suffix, {first, last}, {0, d.chunks}, "0");
   }
   out_.line("wgmma_commit();");
   for (const ir::Op* op : plan.pipelined_dots)
@@ -148,14 +149,65 @@ void Emitter::issue_block(const FoldPlan& plan, const std::string& suffix) {
   if (turns) out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", consumers);
 }
 
-// Everything of one trip but its pipelined dots: what doesn't need them, the wait, the rest.
-void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int pending,
-                           const std::function<void()>& before_wait) {
-  const ir::Region& body = *plan.fold->regions[0];
-  for (const ir::Op* op : body.ops) {
+// What a trip computes without its pipelined dots.
+void Emitter::prepare_trip(const FoldPlan& plan) {
+  if (!plan.panels.empty() && !plan.panels_ahead) {
+    for (const PanelLoad& p : plan.panels) declare_panel(p);
+    out_.line("if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+    read_panel_column(plan);
+  }
+  for (const ir::Op* op : plan.fold->regions[0]->ops) {
     if (op->kind != OpKind::yield && !depends_on_dots(plan, *op)) operation(*op);
   }
-  if (before_wait) before_wait();
+}
+
+// Reads the panels' elements of trip `next`, if there is one, while the tensor core works on the
+// trip before it.
+void Emitter::read_panels(const FoldPlan& plan, const std::string& next) {
+  if (!plan.panels_ahead) return;
+  out_.open("if ({} < end) {{", next);
+  out_.line("if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+  read_panel_column(plan);
+  out_.close();
+}
+
+void Emitter::read_panel_column(const FoldPlan& plan) {
+  for (const PanelLoad& p : plan.panels) read_panel(p);
+  out_.open("if (++column == {}) {{", plan_.panel_trips);
+  release_panel();
+  out_.close();
+}
+
+// The first copy starts at a multiple of the trips that TMA can start at.
+void Emitter::begin_panels(const FoldPlan& plan) {
+  if (plan.panels.empty()) return;
+  for (const PanelLoad& p : plan.panels) {
+    if (plan.panels_ahead) declare_panel(p);
+  }
+  out_.open("if (begin < end) {{");
+  out_.line("column = begin % {};", kPanelAlignedTrips);
+  out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+  if (plan.panels_ahead) read_panel_column(plan);
+  out_.close();
+}
+
+// Waits for the operands of the trip to be issued, unless they were seen to be there.
+void Emitter::wait_stage() {
+  out_.line("if (!ready) mbarrier_wait(full + 8 * stage, phase);");
+}
+
+// Goes on to the next stage and asks early whether it is full: the answer comes under the work that
+// follows.
+void Emitter::advance_stage() {
+  advance("stage", "phase", plan_.stages);
+  out_.line("ready = mbarrier_test(full + 8 * stage, phase);");
+}
+
+// Waits for one block of a trip's dots and computes what depends on it.
+void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& suffix,
+                           int pending) {
+  const ir::Region& body = *plan.fold->regions[0];
+  bool last = block == plan.blocks - 1;
   if (!plan.pipelined_dots.empty()) {
     out_.line("wgmma_wait<{}>();", pending);
     for (const ir::Op* op : plan.pipelined_dots) {
@@ -163,14 +215,26 @@ void Emitter::finish_block(const FoldPlan& plan, const std::string& suffix, int 
       out_.line("pin_registers({});", names_[op->result()]);
     }
   }
-  if (!plan.stage_used_late) release_stage(stage_);
+  if (last && !plan.stage_used_late) {
+    release_stage(stage_);
+    if (plan.sets == 1) advance_stage();
+  }
+  if (plan.blocks > 1) {
+    out_.open("{{");
+    block_ = block;
+  }
   for (const ir::Op* op : body.ops) {
     if (op->kind != OpKind::yield && depends_on_dots(plan, *op)) operation(*op);
   }
   end_carried(*plan.fold);
-  if (plan.stage_used_late) {
+  if (plan.blocks > 1) {
+    block_ = -1;
+    out_.close();
+  }
+  if (last && plan.stage_used_late) {
     out_.line("__syncwarp();");
     release_stage(stage_);
+    if (plan.sets == 1) advance_stage();
   }
 }
 
@@ -181,104 +245,72 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   out_.open("{{");
   fold_bounds(op);
   current_fold_ = &plan;
-  bool two_sets = plan_.schedule.accumulators == 2;
+  find_block_values(plan);
+  begin_panels(plan);
   if (plan.in_place) {
     in_place_loop(plan);
-  } else if (two_sets && !plan.pipelined_dots.empty() && !plan.stage_used_late) {
+  } else if (plan.sets == 1) {
+    one_set_loop(plan);
+  } else if (plan.blocks == 1) {
     two_sets_loop(plan);
   } else {
-    one_set_loop(plan);
+    two_sets_blocks_loop(plan);
+  }
+  if (!plan.panels.empty()) {
+    out_.open("if (begin < end && column > 0) {{  // the last slot wasn't read whole");
+    release_panel();
+    out_.close();
   }
   current_fold_ = nullptr;
+  block_values_.clear();
   out_.close();
   if (plan_.schedule.split_fold > 1) combine_split(plan);
 }
 
-void Emitter::declare_panels(const FoldPlan& plan) {
-  for (const PanelLoad& p : plan.panels) {
-    const ir::Value* v = p.load->result();
-    bool per_register = p.divisor == 1 && !v->type.is_scalar();
-    int rows = per_register ? family_->register_count(v->type.axes, analysis_.runs(v)) : p.rows;
-    out_.line("alignas(16) {} {}_panel[{}];", register_type(v->type.element), name_of(v),
-              kPanelTrips * rows);
+// Values that exist for one block of a trip at a time: the pipelined dots and what is computed from
+// them. They have no digit of their own for the blocks.
+void Emitter::find_block_values(const FoldPlan& plan) {
+  block_family_ = *family_;
+  block_digit_.clear();
+  if (plan.blocks == 1) return;
+  const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
+  for (Factor& f : block_family_.at(d.m.axis).factors) {
+    if (f.kind != Factor::Kind::reg || f.place != 64) continue;
+    block_digit_ = f.var;
+    f.size = 1;
+  }
+  for (const ir::Op* op : plan.fold->regions[0]->ops) {
+    if (op->kind == OpKind::yield || !depends_on_dots(plan, *op)) continue;
+    for (const ir::Value* v : op->results) block_values_.insert(v);
   }
 }
 
-void Emitter::release_panels() {
+void Emitter::release_panel() {
+  out_.line("column = 0;");
   out_.line("__syncwarp();");
   out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);");
   advance("slot", "slot_phase", kPanelSlots);
 }
 
-// Brings the trips from `trip` on into registers and frees a slot that is read whole.
-void Emitter::load_panels(const FoldPlan& plan, const std::string& trip) {
-  out_.line("const int part = ({}) / {} % {};", trip, kPanelTrips, kPanelCopyTrips / kPanelTrips);
-  out_.line("if (part == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
-  for (const PanelLoad& p : plan.panels) load_panel(p);
-  out_.open("if (part == {}) {{", kPanelCopyTrips / kPanelTrips - 1);
-  release_panels();
-  out_.close();
-}
-
-// Trips in groups of a panel, unrolled so that a panel's elements are registers and, as no trip is
-// conditional, one trip's promotion flows into the next one's wait. The next panel is read while
-// the tensor core works on a group's last trip. The last group may be short: a rolled loop then
-// shifts the panels.
-void Emitter::panel_loop(const FoldPlan& plan) {
-  auto trip_body = [&](const std::string& trip, const std::function<void()>& before_wait) {
-    name_index(*plan.fold, trip);
-    out_.line("mbarrier_wait(full + 8 * stage, phase);");
-    declare_dots(plan, "");
-    issue_block(plan, "");
-    finish_block(plan, "", 0, before_wait);
-    advance("stage", "phase", plan_.stages);
-  };
-  declare_panels(plan);
-  out_.open("if (begin < end) {{");
-  load_panels(plan, "begin");
-  out_.close();
-  out_.line("int trip = begin;");
-  out_.open("for (; trip + {0} <= end; trip += {0}) {{", kPanelTrips);
-  out_.line("#pragma unroll");
-  out_.open("for (int step = 0; step < {}; ++step) {{", kPanelTrips);
-  trip_body("trip + step", [&] {
-    out_.open("if (step == {0} && trip + {1} < end) {{", kPanelTrips - 1, kPanelTrips);
-    load_panels(plan, fmt::format("trip + {}", kPanelTrips));
-    out_.close();
-  });
-  out_.close();
-  out_.close();
-  out_.line("#pragma unroll 1");
-  out_.open("for (; trip < end; ++trip) {{");
-  out_.line("constexpr int step = 0;");
-  trip_body("trip", nullptr);
-  for (const PanelLoad& p : plan.panels) {
-    out_.line("#pragma unroll");
-    out_.line(
-        "for (int i = 0; i + 1 < sizeof({0}_panel) / 4; ++i) {0}_panel[i] = {0}_panel[i + 1];",
-        name_of(p.load->result()));
-  }
-  out_.close();
-  out_.open("if (end % {0} > 0 && end % {0} <= {1}) {{  // the last slot wasn't read whole",
-            kPanelCopyTrips, kPanelCopyTrips - kPanelTrips);
-  release_panels();
-  out_.close();
-}
-
+// One block at a time: issued, waited for, promoted. Another warpgroup has the tensor core
+// meanwhile.
 void Emitter::one_set_loop(const FoldPlan& plan) {
-  if (!plan.panels.empty()) return panel_loop(plan);
   if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*plan.fold, "trip");
-  out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  wait_stage();
   declare_dots(plan, "");
-  issue_block(plan, "");
-  finish_block(plan, "", 0);
-  advance("stage", "phase", plan_.stages);
+  for (int block = 0; block < plan.blocks; ++block) {
+    issue_block(plan, block, "");
+    if (block == 0) prepare_trip(plan);
+    if (block == plan.blocks - 1) read_panels(plan, "trip + 1");
+    finish_block(plan, block, "", 0);
+  }
   out_.close();
 }
 
-// The next block is issued before the last one is promoted, so that the tensor core never waits.
+// The next trip's block is issued before the last one is promoted, so that the tensor core never
+// waits for this warpgroup.
 void Emitter::two_sets_loop(const FoldPlan& plan) {
   declare_dots(plan, "_x");
   declare_dots(plan, "_y");
@@ -287,14 +319,16 @@ void Emitter::two_sets_loop(const FoldPlan& plan) {
   auto issue_next = [&](const std::string& suffix) {
     out_.line("mbarrier_wait(full + 8 * ahead, ahead_phase);");
     stage_ = "ahead";
-    issue_block(plan, suffix);
+    issue_block(plan, 0, suffix);
     stage_ = "stage";
     advance("ahead", "ahead_phase", plan_.stages);
   };
   auto finish = [&](const std::string& suffix, const std::string& trip, int pending) {
     out_.open("{{");
     name_index(*plan.fold, trip);
-    finish_block(plan, suffix, pending);
+    prepare_trip(plan);
+    read_panels(plan, trip + " + 1");
+    finish_block(plan, 0, suffix, pending);
     advance("stage", "phase", plan_.stages);
     out_.close();
   };
@@ -319,6 +353,44 @@ void Emitter::two_sets_loop(const FoldPlan& plan) {
   out_.close();
 }
 
+// The same with several blocks a trip, an even number of them, so that a block has its set.
+void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
+  const std::string sets[] = {"_x", "_y"};
+  declare_dots(plan, "_x");
+  declare_dots(plan, "_y");
+  auto trip_body = [&](bool last) {
+    name_index(*plan.fold, "trip");
+    for (int block = 0; block < plan.blocks; ++block) {
+      bool ends = block == plan.blocks - 1;
+      if (!ends) {
+        issue_block(plan, block + 1, sets[(block + 1) % 2]);
+      } else if (!last) {
+        out_.line("int ahead = stage;");
+        out_.line("u32 ahead_phase = phase;");
+        advance("ahead", "ahead_phase", plan_.stages);
+        out_.line("mbarrier_wait(full + 8 * ahead, ahead_phase);");
+        stage_ = "ahead";
+        issue_block(plan, 0, sets[0]);
+        stage_ = "stage";
+      }
+      if (block == 0) prepare_trip(plan);
+      if (ends && !last) read_panels(plan, "trip + 1");
+      finish_block(plan, block, sets[block % 2], last && ends ? 0 : 1);
+    }
+    advance("stage", "phase", plan_.stages);
+  };
+  out_.open("if (begin < end) {{");
+  out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  issue_block(plan, 0, sets[0]);
+  out_.line("int trip = begin;");
+  if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
+  out_.open("for (; trip + 1 < end; ++trip) {{");
+  trip_body(false);
+  out_.close();
+  trip_body(true);
+  out_.close();
+}
+
 // wgmma adds into the carried value; one block stays in flight behind the next.
 void Emitter::in_place_loop(const FoldPlan& plan) {
   const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
@@ -328,7 +400,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   out_.line("mbarrier_wait(full + 8 * stage, phase);");
   out_.line("pin_registers({});", array);
   out_.line("wgmma_fence();");
-  issue(d, array, 0, d.chunks, "1");
+  issue(d, array, {0, d.shape.m_blocks}, {0, d.chunks}, "1");
   out_.line("wgmma_commit();");
   out_.line("pin_registers({});", array);
   out_.line("wgmma_wait<1>();");
@@ -350,6 +422,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
 void Emitter::combine_split(const FoldPlan& plan) {
   int s = plan_.schedule.split_fold, threads = plan_.compute_threads;
   out_.line("// sum over the {} CTAs of the cluster", s);
+  out_.line("__syncwarp();");
   out_.line("named_barrier_sync(1, {});", threads);
   int total = 0;
   std::vector<int> offsets;

@@ -188,41 +188,107 @@ void Emitter::produce_tma(const TmaLoad& t) {
   }
 }
 
-// Loader lanes copy the stored elements of a small tile; out of bounds is zero.
-void Emitter::produce_small(const SmallLoad& s) {
-  std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
-  std::string name = param_name(*s.load);
+// Each loader lane reads its elements of the small tiles of trip `at` into `ahead[u]`; out of
+// bounds is zero.
+void Emitter::fetch_small(const FoldPlan& fold) {
+  int lanes = 32 * loader_warps(), place = 0;
+  for (const SmallLoad& s : fold.small) {
+    std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
+    std::string name = param_name(*s.load), offset, bounds = fmt::format("e < {}", s.count);
+    int rounds = (s.count + lanes - 1) / lanes;
+    out_.line("#pragma unroll");
+    out_.open("for (int round = 0; round < {}; ++round) {{", rounds);
+    out_.line("const int e = loader + round * {};", lanes);
+    std::map<ir::AxisId, std::string> at;
+    std::int64_t scale = 1;
+    for (std::size_t i = s.axes.size(); i-- > 0;) {
+      at[s.axes[i]] =
+          s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
+      scale *= s.counts[i];
+    }
+    point_ = &at;
+    for (std::size_t d = 0; d < rank; ++d) {
+      out_.line("const long long i{} = {};", d, expr(s.load->operands[d]));
+      bounds += fmt::format(" && in_bounds(i{}, {})", d, dim_extent(*s.load, d));
+      offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, name, d);
+    }
+    point_ = nullptr;
+    out_.line("ahead[u][{} + round] = {} ? bit_cast<u32>({}_p[{}]) : 0;", place, bounds, name,
+              offset);
+    out_.close();
+    place += rounds;
+  }
+}
+
+// Writes them to the stage at `to`.
+void Emitter::put_small(const FoldPlan& fold) {
+  int lanes = 32 * loader_warps(), place = 0;
+  for (const SmallLoad& s : fold.small) {
+    int rounds = (s.count + lanes - 1) / lanes;
+    out_.line("#pragma unroll");
+    out_.open("for (int round = 0; round < {}; ++round) {{", rounds);
+    out_.line("const int e = loader + round * {};", lanes);
+    out_.line("if (e < {}) reinterpret_cast<u32*>(to + {})[e] = ahead[u][{} + round];", s.count,
+              s.offset, place);
+    out_.close();
+    place += rounds;
+  }
+}
+
+// Trips whose elements a loader lane has on their way, in registers.
+int Emitter::trips_ahead(const FoldPlan& fold) const {
+  constexpr int kRegisters = 2;  // their addresses take several times as many
+  int per_trip = 0, lanes = 32 * loader_warps();
+  for (const SmallLoad& s : fold.small) per_trip += (s.count + lanes - 1) / lanes;
+  return std::max(1, std::min(2, kRegisters / std::max(1, per_trip)));
+}
+
+// Loads run ahead of the ring, as they wait in registers; stores and arrivals follow the stages.
+// (With cp.async, several groups under way, some of them hits and some misses, were seen on an H100
+// to be taken for complete too early.)
+void Emitter::produce_small(const FoldPlan& fold) {
+  int ahead = trips_ahead(fold), per_trip = 0, lanes = 32 * loader_warps();
+  for (const SmallLoad& s : fold.small) per_trip += (s.count + lanes - 1) / lanes;
+  auto fetch = [&](const std::string& trip) {
+    out_.open("if ({} < end) {{", trip);
+    name_index(*fold.fold, trip);
+    fetch_small(fold);
+    out_.close();
+  };
+  out_.open("{{");
+  fold_bounds(*fold.fold);
+  out_.line("u32 ahead[{}][{}];", ahead, per_trip);
   out_.line("#pragma unroll");
-  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
-  std::map<ir::AxisId, std::string> at;
-  std::int64_t scale = 1;
-  for (std::size_t i = s.axes.size(); i-- > 0;) {
-    at[s.axes[i]] =
-        s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
-    scale *= s.counts[i];
-  }
-  point_ = &at;
-  std::string bounds, offset;
-  for (std::size_t d = 0; d < rank; ++d) {
-    out_.line("const long long i{} = {};", d, expr(s.load->operands[d]));
-    bounds += fmt::format("{}in_bounds(i{}, {})", d ? " && " : "", d, dim_extent(*s.load, d));
-    offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, name, d);
-  }
-  point_ = nullptr;
-  out_.line("const bool inside = {};", bounds);
-  out_.line("copy_async_4(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside);", s.offset, name,
-            offset);
+  out_.open("for (int u = 0; u < {}; ++u) {{", ahead);
+  fetch("begin + u");
+  out_.close();
+  out_.line("#pragma unroll 1");
+  out_.open("for (int first = begin; first < end; first += {}) {{", ahead);
+  out_.line("#pragma unroll");
+  out_.open("for (int u = 0; u < {}; ++u) {{", ahead);
+  out_.line("if (first + u >= end) break;");
+  out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
+  out_.line("unsigned char* const to = ring + stage * {};", plan_.stage_bytes);
+  put_small(fold);
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
+  fetch(fmt::format("first + u + {}", ahead));
+  advance("stage", "phase", plan_.stages);
+  out_.close();
+  out_.close();
   out_.close();
 }
 
 void Emitter::produce_panels(const FoldPlan& fold) {
   out_.open("{{");
   fold_bounds(*fold.fold);
-  out_.open("for (int trip = begin; trip < end; trip += {}) {{", kPanelCopyTrips);
+  out_.line("#pragma unroll 1");
+  out_.open("for (int trip = begin / {0} * {0}; begin < end && trip < end; trip += {1}) {{",
+            kPanelAlignedTrips, plan_.panel_trips);
   name_index(*fold.fold, "trip");
   out_.line("mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);");
   int bytes = 0;
-  for (const PanelLoad& p : fold.panels) bytes += p.bytes();
+  for (const PanelLoad& p : fold.panels) bytes += 4 * plan_.panel_trips * p.rows;
   out_.line("mbarrier_expect(panel_full + 8 * slot, {});", bytes);
   out_.line("const u32 to = panels + slot * {};", plan_.panel_bytes);
   for (const PanelLoad& p : fold.panels) {
@@ -242,28 +308,18 @@ void Emitter::produce_panels(const FoldPlan& fold) {
   out_.close();
 }
 
-void Emitter::produce_fold(const FoldPlan& fold, Role role) {
+void Emitter::produce_fold(const FoldPlan& fold) {
   out_.open("{{");
   fold_bounds(*fold.fold);
+  out_.line("#pragma unroll 1");
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*fold.fold, "trip");
   out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
   out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
-  if (role == Role::small_tiles) {
-    for (const SmallLoad& s : fold.small) produce_small(s);
-    // Waits before it arrives: an mbarrier that tracks cp.async itself (cp.async.mbarrier.arrive)
-    // was seen to complete, once in a few million trips on an H200, before the data could be read.
-    out_.line("copy_async_commit();");
-    out_.open("if (++under_way > {}) {{", loads_under_way());
-    out_.line("copy_async_wait<{}>();", loads_under_way());
-    finish_small_tiles();
-    out_.close();
-  } else {
-    int bytes = 0;
-    for (const TmaLoad& t : fold.tma) bytes += t.bytes;
-    out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
-    for (const TmaLoad& t : fold.tma) produce_tma(t);
-  }
+  int bytes = 0;
+  for (const TmaLoad& t : fold.tma) bytes += t.bytes;
+  out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
+  for (const TmaLoad& t : fold.tma) produce_tma(t);
   advance("stage", "phase", plan_.stages);
   out_.close();
   out_.close();
@@ -290,37 +346,17 @@ void Emitter::producer() {
   out_.raw("");
 }
 
-// Trips whose small tiles loader warps leave on their way before they wait for the oldest; well
-// below the ring's depth, as the next trip's stage has to be free first.
-int Emitter::loads_under_way() const {
-  return std::min(4, (plan_.stages - 1) / 2);
-}
-
-// Tells the consumers that the oldest trip's small tiles are there.
-void Emitter::finish_small_tiles() {
-  out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * oldest);");
-  out_.line("if (++oldest == {}) oldest = 0;", plan_.stages);
-  out_.line("--under_way;");
-}
-
 // One role's pass over this CTA's tiles; closes the role's scope.
 void Emitter::produce_tiles(Role role) {
   out_.line("int {} = 0;", role == Role::panels ? "slot" : "stage");
   out_.line("u32 phase = 0;");
-  if (role == Role::small_tiles) out_.line("int under_way = 0, oldest = 0;  // trips, stage");
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
-    if (role != Role::panels) produce_fold(f, role);
+    if (role == Role::bulk_copies) produce_fold(f);
     if (role == Role::panels && !f.panels.empty()) produce_panels(f);
+    if (role == Role::small_tiles) produce_small(f);
   }
   out_.close();
-  if (role == Role::small_tiles) {
-    out_.line("copy_async_wait<0>();");
-    out_.open("while (under_way > 0) {{");
-    finish_small_tiles();
-    out_.close();
-  }
   out_.close();
 }
 
@@ -329,8 +365,9 @@ void Emitter::consumer() {
     out_.line("registers_increase<{}>();", plan_.consumer_registers);
     out_.line("int stage = 0;");
     out_.line("u32 phase = 0;");
+    out_.line("bool ready = false;");
     if (plan_.panel_bytes > 0) {
-      out_.line("int slot = 0;");
+      out_.line("int slot = 0, column = 0;");
       out_.line("u32 slot_phase = 0;");
     }
     if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {

@@ -129,7 +129,7 @@ void Emitter::load(const ir::Op& op) {
       if (s.load == &op) return small_load(s);
     }
     for (const PanelLoad& p : current_fold_->panels) {
-      if (p.load == &op) return panel_element(p);
+      if (p.load == &op) return panel_load(p);
     }
   }
   std::size_t rank = function_.params[static_cast<std::size_t>(op.attr.index)].shape.size();
@@ -200,53 +200,119 @@ void Emitter::small_load(const SmallLoad& small) {
   close_loops(loops);
 }
 
-// Brings the next kPanelTrips trips of a panel into registers: a row per register of the tile, or,
-// where many elements share few rows, every row.
-void Emitter::load_panel(const PanelLoad& p) {
+// One row's element of a panel for the current trip, in the current slot.
+std::string Emitter::panel_element(const PanelLoad& p, const std::string& row) const {
+  int bytes = 4 * plan_.panel_trips;
+  std::string at = bytes == kSwizzledPanelBytes
+                       ? fmt::format("swizzled_offset<{}>({}, 4 * column)", bytes, row)
+                       : fmt::format("({}) * {} + 4 * column", row, bytes);
+  return fmt::format("*reinterpret_cast<const {}*>(ring + {} + slot * {} + {})",
+                     register_type(p.load->result()->type.element), plan_.panel_offset + p.offset,
+                     plan_.panel_bytes, at);
+}
+
+// Registers for the elements of the trip that is read next.
+void Emitter::declare_panel(const PanelLoad& p) {
   const ir::Value* v = p.load->result();
-  auto copy = [&](const std::string& to, const std::string& row) {
-    out_.line(
-        "copy_bytes<16>(&{}_panel[({}) * {}], ring + {} + slot * {} + swizzled_offset<64>({}, "
-        "16 * part));",
-        name_of(v), to, kPanelTrips, plan_.panel_offset + p.offset, plan_.panel_bytes, row);
-  };
-  if (p.divisor > 1 || !p.has_rows) {
-    for (int row = 0; row < p.rows; ++row) copy(std::to_string(row), std::to_string(row));
+  int count = p.chooses_rows() ? p.rows : register_count(v);
+  out_.line("{} {}_next[{}];", register_type(v->type.element), name_of(v), count);
+}
+
+void Emitter::read_panel(const PanelLoad& p) {
+  const ir::Value* v = p.load->result();
+  std::string name = name_of(v);
+  if (p.chooses_rows()) {
+    for (int row = 0; row < p.rows; ++row)
+      out_.line("{}_next[{}] = {};", name, row, panel_element(p, std::to_string(row)));
     return;
   }
   Runs runs = analysis_.runs(v);
+  ir::AxisId axis = v->type.axes[0];
+  std::string row = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
+  if (p.divisor > 1) {
+    std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
+    row = fmt::format("(int(({}) % {}) + {}) / {}", first, p.divisor, row, p.divisor);
+  }
   int loops = open_loops(v->type.axes, runs);
-  copy(family_->register_index(v->type.axes, runs), family_->coordinate(v->type.axes[0]));
+  out_.line("{}_next[{}] = {};", name, family_->register_index(v->type.axes, runs),
+            panel_element(p, row));
   close_loops(loops);
 }
 
-// This trip's elements of a panel in registers.
-void Emitter::panel_element(const PanelLoad& p) {
+// This trip's elements of a panel, read before.
+void Emitter::panel_load(const PanelLoad& p) {
   const ir::Value* v = p.load->result();
   Runs runs = analysis_.runs(v);
-  std::string name = declare(v), panel = name_of(v) + "_panel";
-  if (v->type.is_scalar()) {
-    out_.line("{} = {}[step];", name, panel);
-    return;
-  }
-  ir::AxisId axis = v->type.axes[0];
-  if (p.rows > 1 && p.divisor > 1) {
-    std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
-    out_.line("const int {}_first = int(({}) % {});", name_of(v), first, p.divisor);
-  }
-  int loops = open_loops(v->type.axes, runs);
-  std::string reg = family_->register_index(v->type.axes, runs), element;
-  if (p.divisor == 1) {
-    element = fmt::format("{}[({}) * {} + step]", panel, reg, kPanelTrips);
-  } else {
-    element = fmt::format("{}[{} + step]", panel, (p.rows - 1) * kPanelTrips);
+  std::string name = declare(v);
+  if (v->type.is_scalar()) return out_.line("{0} = {0}_next[0];", name);
+  std::string at = family_->register_index(v->type.axes, runs),
+              element = name + "_next[" + at + "]";
+  if (p.chooses_rows()) {
+    element = fmt::format("{}_next[{}]", name, p.rows - 1);
+    if (p.rows > 1) {
+      std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
+      out_.line("const int {}_first = int(({}) % {});", name, first, p.divisor);
+    }
     for (int row = p.rows - 2; row >= 0; --row) {
-      element = fmt::format("{}_first + {} < {} ? {}[{} + step] : {}", name_of(v),
-                            family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1),
-                            (row + 1) * p.divisor, panel, row * kPanelTrips, element);
+      ir::AxisId axis = v->type.axes[0];
+      std::string place = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
+      element = fmt::format("{0}_first + {1} < {2} ? {0}_next[{3}] : {4}", name, place,
+                            (row + 1) * p.divisor, row, element);
     }
   }
-  out_.line("{}[{}] = {};", name, reg, element);
+  int loops = open_loops(v->type.axes, runs);
+  out_.line("{}[{}] = {};", name, at, element);
+  close_loops(loops);
+}
+
+// Every thread puts neighbouring elements into the staging area of its warpgroup.
+void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, const Factor& pair) {
+  int bytes = size_in_bytes(value->type.element);
+  int loops = open_loops({t.row_axis, t.column_axis}, {}, &pair);
+  out_.line("const int row = {} - warpgroup * {}, byte = {} * {};", family_->coordinate(t.row_axis),
+            t.rows, family_->coordinate(t.column_axis), bytes);
+  pack_elements(value, pair, pair.size);
+  out_.line(
+      "copy_bytes<{0}>(staging + byte / {1} * {2} + swizzled_offset<{1}>(row, byte % {1}), "
+      "elements);",
+      pair.size * bytes, t.swizzle, t.rows * t.swizzle);
+  close_loops(loops);
+}
+
+// Elements of two bytes: a warp puts 16 rows of 8 columns at a time, of which each lane holds a
+// pair in both halves of the rows.
+void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, const Factor& pair) {
+  const Factor *half = nullptr, *block = nullptr;
+  std::vector<const Factor*> others;
+  std::string columns = "0";
+  for (const Factor* f : family_->registers({t.row_axis, t.column_axis}, {})) {
+    const auto& rows = family_->at(t.row_axis).factors;
+    bool is_row = f >= rows.data() && f < rows.data() + rows.size();
+    if (is_row && f->place == 8) {
+      half = f;
+      continue;
+    }
+    if (f == &pair) continue;
+    others.push_back(f);
+    if (is_row)
+      block = f;
+    else
+      columns += fmt::format(" + {} * {}", f->var, f->place);
+  }
+  out_.line(
+      "const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to");
+  int loops = open_loops(others);
+  out_.line("u32 pairs[2];");
+  out_.line("#pragma unroll");
+  out_.open("for (int {0} = 0; {0} < 2; ++{0}) {{", half->var);
+  pack_elements(value, pair, 2);
+  out_.line("memcpy(&pairs[{}], elements, 4);", half->var);
+  out_.close();
+  out_.line("const int byte = 2 * ({});", columns);
+  out_.line(
+      "store_matrices(shared_address(staging) + byte / {0} * {1} + swizzled_offset<{0}>(row{2}, "
+      "byte % {0}), pairs[0], pairs[1]);",
+      t.swizzle, t.rows * t.swizzle, block ? fmt::format(" + {} * 64", block->var) : "");
   close_loops(loops);
 }
 
@@ -270,15 +336,12 @@ void Emitter::tma_store(const TmaStore& t) {
   for (ir::AxisId axis : {t.row_axis, t.column_axis}) {
     out_.line("const int {} = {};", family_->thread_part_name(axis), family_->thread_part(axis));
   }
-  int loops = open_loops({t.row_axis, t.column_axis}, {}, pair);
-  out_.line("const int row = {} - warpgroup * {}, byte = {} * {};", family_->coordinate(t.row_axis),
-            t.rows, family_->coordinate(t.column_axis), bytes);
-  pack_elements(value, *pair, pair->size);
-  out_.line(
-      "copy_bytes<{0}>(staging + byte / {1} * {2} + swizzled_offset<{1}>(row, byte % {1}), "
-      "elements);",
-      pair->size * bytes, t.swizzle, t.rows * t.swizzle);
-  close_loops(loops + 1);
+  if (bytes == 2) {
+    stage_matrices(t, value, *pair);
+  } else {
+    stage_elements(t, value, *pair);
+  }
+  out_.close();
   out_.line("fence_async_proxy();");
   out_.line("named_barrier_sync(8 + warpgroup, 128);");
   out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
@@ -360,10 +423,9 @@ void Emitter::pack_elements(const ir::Value* value, const Factor& digit, int wid
     out_.open("for (int pair = 0; pair < {}; pair += 2) {{", width);
     std::string source = expr(value->def->operand(0));
     out_.line("auto element = [&](int {}) {{ return {}; }};", digit.var, source);
-    out_.line("const u32 packed = pack_{}x2(element(pair), element(pair + 1));",
-              info(element).name);
-    out_.line("elements[pair] = packed & {};", size_in_bytes(element) == 2 ? "0xffff" : "0xff");
-    out_.line("elements[pair + 1] = packed >> {};", 8 * size_in_bytes(element));
+    out_.line("const {} packed = pack_{}x2(element(pair), element(pair + 1));",
+              size_in_bytes(element) == 2 ? "u32" : "unsigned short", info(element).name);
+    out_.line("memcpy(&elements[pair], &packed, {});", 2 * size_in_bytes(element));
   } else {
     out_.open("for (int {0} = 0; {0} < {1}; ++{0}) {{", digit.var, width);
     out_.line("elements[{}] = {};", digit.var, expr(value));

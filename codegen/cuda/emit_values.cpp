@@ -112,8 +112,7 @@ std::string Emitter::declare(const ir::Value* value) {
   std::string name = name_of(value);
   std::string_view type = register_type(value->type.element);
   if (!value->type.is_scalar()) {
-    int count = family_->register_count(value->type.axes, analysis_.runs(value));
-    out_.line("{} {}[{}];", type, name, count);
+    out_.line("{} {}[{}];", type, name, register_count(value));
   } else {
     out_.line("{} {};", type, name);
   }
@@ -132,13 +131,27 @@ void Emitter::materialize(const ir::Op& op) {
   }
   std::string name = declare(v);
   int loops = open_loops(v->type.axes, analysis_.runs(v));
-  out_.line("{}[{}] = {};", name, family_->register_index(v->type.axes, analysis_.runs(v)),
-            op_expr(op));
+  out_.line("{}[{}] = {};", name, register_index(v), op_expr(op));
   close_loops(loops);
+}
+
+int Emitter::register_count(const ir::Value* value) {
+  const Family& family = block_values_.count(value) != 0 ? block_family_ : *family_;
+  return family.register_count(value->type.axes, analysis_.runs(value));
+}
+
+std::string Emitter::register_index(const ir::Value* value) {
+  const Family& family = block_values_.count(value) != 0 ? block_family_ : *family_;
+  return family.register_index(value->type.axes, analysis_.runs(value));
 }
 
 int Emitter::open_loops(const std::vector<const Factor*>& factors) {
   for (auto it = factors.rbegin(); it != factors.rend(); ++it) {
+    if (block_ >= 0 && (*it)->var == block_digit_) {
+      out_.open("{{");
+      out_.line("constexpr int {} = {};", block_digit_, block_);
+      continue;
+    }
     out_.line("#pragma unroll");
     out_.open("for (int {0} = 0; {0} < {1}; ++{0}) {{", (*it)->var, (*it)->size);
   }
@@ -167,8 +180,7 @@ std::string Emitter::expr(const ir::Value* value) {
   auto named = names_.find(value);
   if (named != names_.end() && (value->type.is_scalar() || point_ == nullptr)) {
     if (value->type.is_scalar()) return named->second;
-    return fmt::format("{}[{}]", named->second,
-                       family_->register_index(value->type.axes, analysis_.runs(value)));
+    return fmt::format("{}[{}]", named->second, register_index(value));
   }
   if (value->def == nullptr || value->def->kind == OpKind::fold) {
     throw ir::Error(

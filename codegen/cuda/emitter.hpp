@@ -59,16 +59,17 @@ class Emitter {
   void producer();
   enum class Role { bulk_copies, panels, small_tiles };  ///< of the producer's warps
   void produce_tiles(Role role);
-  void produce_fold(const FoldPlan& fold, Role role);
+  void produce_fold(const FoldPlan& fold);
   void produce_tma(const TmaLoad& load);
-  void produce_small(const SmallLoad& load);
+  void fetch_small(const FoldPlan& fold);
+  void put_small(const FoldPlan& fold);
+  void produce_small(const FoldPlan& fold);
   void produce_panels(const FoldPlan& fold);
   void consumer();
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
   int loader_warps() const;
-  int loads_under_way() const;
-  void finish_small_tiles();
+  int trips_ahead(const FoldPlan& fold) const;
   std::string tiles_text() const;
 
   // emit_values.cpp: expressions over one element, and values in register arrays.
@@ -92,6 +93,9 @@ class Emitter {
   int open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs,
                  const Factor* zero = nullptr);
   void close_loops(int count);
+  /// Registers of a value and the place of an element among them, as text over the digits.
+  int register_count(const ir::Value* value);
+  std::string register_index(const ir::Value* value);
   std::vector<const Factor*> registers(const ir::Value* value);
 
   // emit_memory.cpp
@@ -102,8 +106,10 @@ class Emitter {
   void load(const ir::Op& op);
   std::string small_index(const SmallLoad& small);
   void small_load(const SmallLoad& small);
-  void load_panel(const PanelLoad& panel);
-  void panel_element(const PanelLoad& panel);
+  std::string panel_element(const PanelLoad& panel, const std::string& row) const;
+  void declare_panel(const PanelLoad& panel);
+  void read_panel(const PanelLoad& panel);
+  void panel_load(const PanelLoad& panel);
   void store(const ir::Op& op);
   struct VectorAccess {
     int width = 1;
@@ -117,6 +123,8 @@ class Emitter {
   std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip,
                            const Runs& runs) const;
   void tma_store(const TmaStore& t);
+  void stage_elements(const TmaStore& t, const ir::Value* value, const Factor& pair);
+  void stage_matrices(const TmaStore& t, const ir::Value* value, const Factor& pair);
   bool meets_itself(const ir::Op& op);
   void settle(const ir::Op& op);
   void pack_elements(const ir::Value* value, const Factor& digit, int width);
@@ -135,8 +143,8 @@ class Emitter {
   void dot(const ir::Op& op);
   void dot_by_fma(const ir::Op& op);
   void fill_scratch(const DotPlan& dot, const Operand& operand);
-  void issue(const DotPlan& dot, const std::string& array, int chunk_begin, int chunk_end,
-             const std::string& accumulate);
+  void issue(const DotPlan& dot, const std::string& array, std::pair<int, int> blocks,
+             std::pair<int, int> chunks, const std::string& accumulate);
   std::string operand_descriptor(const DotPlan& dot, const Operand& operand, bool m_side, int block,
                                  int chunk) const;
   std::string wgmma_name(const DotPlan& dot) const;
@@ -149,15 +157,19 @@ class Emitter {
   void pipelined_fold(const FoldPlan& plan);
   void name_index(const ir::Op& fold, const std::string& trip);
   void declare_dots(const FoldPlan& plan, const std::string& suffix);
-  void issue_block(const FoldPlan& plan, const std::string& suffix);
-  void finish_block(const FoldPlan& plan, const std::string& suffix, int pending,
-                    const std::function<void()>& before_wait = nullptr);
+  void find_block_values(const FoldPlan& plan);
+  void issue_block(const FoldPlan& plan, int block, const std::string& suffix);
+  void prepare_trip(const FoldPlan& plan);
+  void begin_panels(const FoldPlan& plan);
+  void read_panels(const FoldPlan& plan, const std::string& next);
+  void read_panel_column(const FoldPlan& plan);
+  void wait_stage();
+  void advance_stage();
+  void finish_block(const FoldPlan& plan, int block, const std::string& suffix, int pending);
   void one_set_loop(const FoldPlan& plan);
-  void panel_loop(const FoldPlan& plan);
-  void declare_panels(const FoldPlan& plan);
-  void load_panels(const FoldPlan& plan, const std::string& trip);
-  void release_panels();
   void two_sets_loop(const FoldPlan& plan);
+  void two_sets_blocks_loop(const FoldPlan& plan);
+  void release_panel();
   void in_place_loop(const FoldPlan& plan);
   void release_stage(const std::string& stage);
   void advance(const std::string& stage, const std::string& phase, int depth);
@@ -178,7 +190,11 @@ class Emitter {
   /// When set, an element is evaluated at these coordinates instead of a thread's registers.
   const std::map<ir::AxisId, std::string>* point_ = nullptr;
   std::string stage_ = "stage";  ///< variable that holds the stage being read
-  int split_ranks_ = 1;          ///< CTAs of a split fold that go on after it
+  int block_ = -1;               ///< of 64 rows that is computed now, where it is one at a time
+  std::string block_digit_;      ///< variable of the digit that counts these blocks
+  Family block_family_;          ///< the family without that digit
+  std::unordered_set<const ir::Value*> block_values_;
+  int split_ranks_ = 1;  ///< CTAs of a split fold that go on after it
 };
 
 }  // namespace octile::cuda

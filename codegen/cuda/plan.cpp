@@ -35,6 +35,7 @@ const TmaStore* Plan::find_store(const ir::Op* op) const {
 
 namespace {
 
+constexpr int kMostStages = 24;        // where the schedule leaves it open
 constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
 
 int round_up(int x, int to) {
@@ -425,9 +426,26 @@ class Planner {
     for (FoldPlan& f : plan_.folds) {
       find_small_loads(function_, analysis_, plan_, f);
       find_pipelined_dots(f);
+      plan_panels(f);
+      plan_blocks(f);
     }
-    plan_panels();
-    for (FoldPlan& f : plan_.folds) finish_fold(f);
+    for (FoldPlan& f : plan_.folds) lay_out_stage(f);
+    choose_panel_trips();
+    for (FoldPlan& f : plan_.folds) map_panels(f);
+    int fit = stages_that_fit();
+    plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, kMostStages);
+    if (plan_.stages < 1)
+      refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, ring_room()));
+    if (plan_.stages > fit) {
+      refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit",
+                         plan_.stages, plan_.stage_bytes, plan_.stages * plan_.stage_bytes,
+                         ring_room(), fit));
+    }
+    return plan_.stages * plan_.stage_bytes;
+  }
+
+  // Bytes of shared memory that are left for stages.
+  int ring_room() const {
     int scratch = 0;
     for (const DotPlan& d : plan_.dots) {
       if (!d.tensor_core) continue;
@@ -435,19 +453,44 @@ class Planner {
         if (o->tma < 0) scratch += round_up(o->rows * d.swizzle * d.chunks, kStageAlignment);
       }
     }
-    int room = request_.target.shared_bytes_per_block - 2 * kStageAlignment - scratch -
-               (uses_reduce() ? 4096 : 0) - plan_.store_bytes * plan_.consumers -
-               kPanelSlots * plan_.panel_bytes;
-    int fit = room / plan_.stage_bytes;
-    plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, 12);
-    if (plan_.stages < 1)
-      refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, room));
-    if (plan_.stages > fit) {
-      refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit",
-                         plan_.stages, plan_.stage_bytes, plan_.stages * plan_.stage_bytes, room,
-                         fit));
+    return request_.target.shared_bytes_per_block - 2 * kStageAlignment - scratch -
+           (uses_reduce() ? 4096 : 0) - plan_.store_bytes * plan_.consumers -
+           kPanelSlots * plan_.panel_bytes;
+  }
+  int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
+
+  // As many trips per copy as cost no stage. Threads that read many rows want them at a fixed
+  // pitch, one address for all, which swizzled rows don't have.
+  void choose_panel_trips() {
+    bool many_rows = std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
+      return !f.panels.empty() && !f.panels_ahead;
+    });
+    int best = -1;
+    for (int trips : kPanelTrips) {
+      if (many_rows && 4 * trips == kSwizzledPanelBytes) continue;
+      plan_.panel_bytes = panel_bytes(trips);
+      int fit =
+          std::min(stages_that_fit(), schedule().stages > 0 ? schedule().stages : kMostStages);
+      if (fit <= best) continue;
+      best = fit;
+      plan_.panel_trips = trips;
     }
-    return plan_.stages * plan_.stage_bytes;
+    plan_.panel_bytes = panel_bytes(plan_.panel_trips);
+  }
+
+  // One slot of the panels' ring; lays the panels out in it.
+  int panel_bytes(int trips) {
+    constexpr int kPanelAlignment = 512;  // the swizzle atom of 64-byte rows
+    int most = 0;
+    for (FoldPlan& f : plan_.folds) {
+      int offset = 0;
+      for (PanelLoad& p : f.panels) {
+        p.offset = offset;
+        offset += round_up(4 * trips * p.rows, kPanelAlignment);
+      }
+      most = std::max(most, offset);
+    }
+    return most;
   }
 
   void find_pipelined_dots(FoldPlan& f) {
@@ -460,7 +503,7 @@ class Planner {
     f.in_place = f.pipelined_dots.size() == 1 && adds_in_place(*f.fold, f.pipelined_dots[0]);
   }
 
-  void finish_fold(FoldPlan& f) {
+  void lay_out_stage(FoldPlan& f) {
     int offset = 0;
     for (TmaLoad& t : f.tma) {
       t.offset = offset;
@@ -478,81 +521,81 @@ class Planner {
       s.offset = offset;
       offset += round_up(4 * s.count, 16);
     }
-    int panel_offset = 0;
+    plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
+  }
+
+  void map_panels(FoldPlan& f) {
+    int bytes = 4 * plan_.panel_trips;
     for (PanelLoad& p : f.panels) {
-      p.offset = panel_offset;
-      panel_offset += round_up(p.bytes(), kStageAlignment);
       p.map = static_cast<int>(plan_.tensor_maps.size());
       TensorMap map;
       map.param = p.load->attr.index;
       map.dim_order = p.dim_order;
-      map.swizzle_bytes = 4 * kPanelCopyTrips;
+      map.swizzle_bytes = bytes == kSwizzledPanelBytes ? bytes : 0;
       map.box.assign(p.dim_order.size(), 1);
-      map.box[0] = kPanelCopyTrips;
+      map.box[0] = plan_.panel_trips;
       if (p.has_rows) map.box[1] = p.rows;
       plan_.tensor_maps.push_back(map);
     }
-    plan_.panel_bytes = std::max(plan_.panel_bytes, panel_offset);
-    plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
   }
 
-  // A split fold's trips begin anywhere, and other loops hold more than one block at a time.
-  bool loops_over_panels(const FoldPlan& f) const {
-    return !f.in_place && !f.pipelined_dots.empty() && schedule().accumulators != 2 &&
-           schedule().split_fold == 1 &&
-           (schedule().unroll == 0 || schedule().unroll == kPanelTrips);
+  void plan_panels(FoldPlan& f) {
+    if (f.in_place) return;
+    std::erase_if(f.small, [&](const SmallLoad& s) {
+      auto form = panel_form(function_, analysis_, request_, *f.fold, *s.load);
+      if (form) f.panels.push_back(*form);
+      return form.has_value();
+    });
+    constexpr int kMostRegisters = 8;  // that two trips' elements may take twice
+    int registers = 0;
+    for (const PanelLoad& p : f.panels) {
+      const ir::Value* v = p.load->result();
+      registers +=
+          p.chooses_rows() ? p.rows : plan_.family.register_count(v->type.axes, analysis_.runs(v));
+    }
+    f.panels_ahead = !f.panels.empty() && registers <= kMostRegisters;
   }
 
-  // Producers that only start copies need few registers and leave the rest to consumers, so that
-  // more panels fit; where some small tile still needs threads to gather it, all is as before.
-  void plan_panels() {
-    constexpr int kConsumer[] = {0, 240, 232, 160, 112}, kProducer[] = {0, 96, 40, 32, 32};
-    const std::vector<FoldPlan> before = plan_.folds;
-    const int consumer_registers = plan_.consumer_registers;
-    const bool automatic = !schedule().consumer_registers && !schedule().producer_registers;
-    if (automatic) plan_.consumer_registers = kConsumer[plan_.consumers];
-    for (FoldPlan& f : plan_.folds) plan_panels(f);
-    if (!automatic) return;
-    if (std::all_of(plan_.folds.begin(), plan_.folds.end(),
-                    [](const FoldPlan& f) { return f.small.empty(); })) {
-      plan_.producer_registers = kProducer[plan_.consumers];
+  // A trip's blocks of 64 rows can be computed one after the other, each with the same few
+  // accumulators, where all that follows from its dots is element by element.
+  void plan_blocks(FoldPlan& f) {
+    if (f.in_place || f.pipelined_dots.empty()) return;
+    if (f.stage_used_late || !is_row_wise(f)) {
+      f.sets = schedule().accumulators == 2 && !f.stage_used_late ? 2 : 1;
       return;
     }
-    plan_.folds = before;
-    plan_.consumer_registers = consumer_registers;
-    for (FoldPlan& f : plan_.folds) plan_panels(f);
+    const DotPlan& d = *plan_.find_dot(f.pipelined_dots[0]);
+    f.blocks = d.shape.m_blocks;
+    f.sets = std::max(1, schedule().accumulators);
+    if (f.sets == 2 && f.blocks > 1 && f.blocks % 2 != 0) {
+      refuse(
+          fmt::format("accumulators=2 needs 1 block of 64 rows per consumer or an even number, "
+                      "there are {}",
+                      f.blocks));
+    }
   }
 
-  int register_count(const ir::Value* v) {
-    return plan_.family.register_count(v->type.axes, analysis_.runs(v));
-  }
-
-  // Loads whose panels fit the registers that accumulators leave; large tiles first, as they gain
-  // most.
-  void plan_panels(FoldPlan& f) {
-    constexpr int kMostPerLoad = 64, kOtherRegisters = 20;
-    if (!loops_over_panels(f)) return;
-    int room = plan_.consumer_registers - kOtherRegisters;
-    for (const ir::Value* v : f.fold->results) room -= register_count(v);
-    for (const ir::Op* op : f.pipelined_dots) room -= register_count(op->result());
-    std::vector<PanelLoad> forms;
-    for (const SmallLoad& s : f.small) {
-      if (auto form = panel_form(function_, analysis_, request_, *f.fold, *s.load)) {
-        forms.push_back(*form);
-      }
+  bool is_row_wise(const FoldPlan& f) const {
+    const DotPlan& first = *plan_.find_dot(f.pipelined_dots[0]);
+    std::set<const ir::Value*> late;
+    for (const ir::Op* op : f.pipelined_dots) {
+      const DotPlan& d = *plan_.find_dot(op);
+      if (d.m.axis != first.m.axis || d.shape.m_blocks != first.shape.m_blocks) return false;
+      late.insert(op->result());
     }
-    std::stable_sort(forms.begin(), forms.end(),
-                     [](const PanelLoad& a, const PanelLoad& b) { return a.rows > b.rows; });
-    for (const PanelLoad& p : forms) {
-      int elements = register_count(p.load->result());
-      int registers =
-          p.divisor == 1 ? kPanelTrips * elements : kPanelTrips * p.rows + std::min(elements, 4);
-      if (registers > std::min(room, kMostPerLoad)) continue;
-      room -= registers;
-      f.panels.push_back(p);
-      f.small.erase(std::find_if(f.small.begin(), f.small.end(),
-                                 [&](const SmallLoad& s) { return s.load == p.load; }));
+    const ir::Region& body = *f.fold->regions[0];
+    for (const ir::Op* op : body.ops) {
+      bool uses = std::any_of(op->operands.begin(), op->operands.end(),
+                              [&](const ir::Value* v) { return late.count(v) != 0; });
+      if (!uses || op->kind == OpKind::yield) continue;
+      if (!ir::info(op->kind).elementwise || op->results.size() != 1) return false;
+      if (!op->result()->type.has_axis(first.m.axis)) return false;
+      late.insert(op->result());
     }
+    const auto& yielded = body.ops.back()->operands;
+    return std::all_of(yielded.begin(), yielded.end(), [&](const ir::Value* v) {
+      return v->type.has_axis(first.m.axis) && late.count(v) != 0;
+    });
   }
 
   const ir::Function& function_;

@@ -31,7 +31,7 @@ struct TmaLoad {
   bool multicast = false;  ///< same tile for every CTA of the cluster
 };
 
-/// A small tile (scales) that loader warps bring into a stage with cp.async, densely packed.
+/// A small tile (scales) that loader warps read and put into a stage, densely packed.
 struct SmallLoad {
   const ir::Op* load = nullptr;
   std::vector<ir::AxisId> axes;
@@ -41,17 +41,18 @@ struct SmallLoad {
   int offset = 0;
 };
 
-/// Trips whose elements of a panel are in registers at a time: 16 bytes of each row.
-inline constexpr int kPanelTrips = 4;
-/// Trips that one copy of a panel brings: 64 bytes of each row.
-inline constexpr int kPanelCopyTrips = 16;
 /// Panels have a ring of their own, which reaches further ahead than the stages' ring.
 inline constexpr int kPanelSlots = 2;
+/// Trips that one copy of a panel may bring, best first: 64 swizzled bytes of each row, or 16.
+inline constexpr int kPanelTrips[] = {16, 4};
+inline constexpr int kSwizzledPanelBytes = 64;
+/// A copy starts at a multiple of this: 16 bytes, as TMA refuses other places of 4-byte elements.
+inline constexpr int kPanelAlignedTrips = 4;
 
-/// A small tile whose contiguous dimension the fold's trip alone indexes: TMA brings it for
-/// kPanelCopyTrips trips, a row of 64 swizzled bytes per element, and consumers keep kPanelTrips of
-/// them in registers. Gathering such elements with threads, trip by trip, takes issue slots and
-/// shared memory's bandwidth from the tensor core.
+/// A small tile whose contiguous dimension the fold's trip alone indexes: TMA brings it for several
+/// trips at once, a row per element, and consumers read one column a trip. Gathering such elements
+/// with threads, trip by trip, takes issue slots and shared memory's bandwidth from the tensor
+/// core.
 struct PanelLoad {
   const ir::Op* load = nullptr;
   int map = 0;                 ///< index into CudaProgram::tensor_maps
@@ -61,7 +62,11 @@ struct PanelLoad {
   std::int64_t divisor = 1;  ///< element c is row (first + c) / divisor
   int offset = 0;            ///< bytes from the start of a slot
 
-  int bytes() const { return 4 * kPanelCopyTrips * rows; }
+  /// Where many elements share a few rows, these are read once and chosen from.
+  bool chooses_rows() const {
+    constexpr int kMostChoices = 4;
+    return !has_rows || (divisor > 1 && rows <= kMostChoices);
+  }
 };
 
 /// Where a tensor-core operand lies in shared memory when the dot runs.
@@ -92,9 +97,12 @@ struct FoldPlan {
   std::vector<SmallLoad> small;
   std::vector<const ir::Op*> pipelined_dots;
   bool in_place = false;  ///< the only carried value is add(carried, dot): wgmma adds into it
-  std::vector<PanelLoad> panels;  ///< if any, the loop runs over groups of kPanelTrips trips
-  bool stage_used_late = false;   ///< something after the dots still reads the stage
-  bool splittable = false;        ///< every carried value is a sum from zero: trips can be divided
+  std::vector<PanelLoad> panels;
+  bool panels_ahead = false;     ///< consumers read a trip's elements under the trip before it
+  int blocks = 1;                ///< blocks of 64 rows that a trip computes one after the other
+  int sets = 1;                  ///< accumulator sets: blocks that are under way at a time
+  bool stage_used_late = false;  ///< something after the dots still reads the stage
+  bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
 };
 
 /// A store that goes through shared memory and TMA: every warpgroup puts its 64-row blocks into
@@ -123,6 +131,7 @@ struct Plan {
   int compute_threads = 128;
   int threads = 128;
   int stages = 0, stage_bytes = 0;
+  int panel_trips = 16;                   ///< that one copy of a panel brings
   int panel_bytes = 0, panel_offset = 0;  ///< one slot of the panels' ring; where the ring begins
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup

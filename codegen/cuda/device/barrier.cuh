@@ -33,6 +33,17 @@ __device__ __forceinline__ void mbarrier_wait(u32 bar, u32 phase) {
       "r"(phase)
       : "memory");
 }
+// Whether the phase is over, without waiting for it.
+__device__ __forceinline__ bool mbarrier_test(u32 bar, u32 phase) {
+  u32 done;
+  asm volatile(
+      "{.reg .pred done; mbarrier.test_wait.parity.shared::cta.b64 done, [%1], %2;"
+      " selp.b32 %0, 1, 0, done;}"
+      : "=r"(done)
+      : "r"(bar), "r"(phase)
+      : "memory");
+  return done != 0;
+}
 __device__ __forceinline__ void named_barrier_sync(int id, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
@@ -40,10 +51,10 @@ __device__ __forceinline__ void named_barrier_arrive(int id, int threads) {
   asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 __device__ __forceinline__ void cluster_arrive() {
-  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release;" ::: "memory");
 }
 __device__ __forceinline__ void cluster_wait() {
-  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire;" ::: "memory");
 }
 __device__ __forceinline__ u32 cluster_rank() {
   u32 r;
@@ -62,20 +73,6 @@ __device__ __forceinline__ float load_cluster_f32(u32 address, u32 cta) {
 }
 __device__ __forceinline__ void fence_async_proxy() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
-}
-// Copies 4 bytes to shared memory in the background; zero where !valid.
-__device__ __forceinline__ void copy_async_4(u32 to, const void* from, bool valid) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(from),
-               "r"(valid ? 4 : 0)
-               : "memory");
-}
-__device__ __forceinline__ void copy_async_commit() {
-  asm volatile("cp.async.commit_group;" ::: "memory");
-}
-// Waits until at most Pending of this thread's groups of copies are under way.
-template <int Pending>
-__device__ __forceinline__ void copy_async_wait() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 template <int Registers>
 __device__ __forceinline__ void registers_increase() {

@@ -31,3 +31,9 @@ __device__ __forceinline__ u32 swizzled_offset(u32 row, u32 byte) {
   u32 offset = row * Swizzle + byte;
   return offset ^ (((offset >> 7) & (Swizzle / 16 - 1)) << 4);
 }
+// Stores two 8x8 matrices of 2-byte elements, of which each lane holds a pair; lanes 0 to 15 give
+// the addresses of their rows (PTX ISA 9.7.14.5.16, stmatrix).
+__device__ __forceinline__ void store_matrices(u32 to, u32 x, u32 y) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1, %2};" ::"r"(to), "r"(x), "r"(y)
+               : "memory");
+}

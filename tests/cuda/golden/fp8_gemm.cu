@@ -42,7 +42,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const exchange = ring + 114688;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 133120, empty = full + 32;
+  const u32 full = ring_address + 132096, empty = full + 32;
   const u32 panels = ring_address + 114688;
   const u32 panel_full = empty + 32, panel_empty = panel_full + 16;
   if (threadIdx.x == 0) {
@@ -63,7 +63,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   }
   __syncthreads();
   if (warp >= 8) {
-    registers_decrease<40>();
+    registers_decrease<56>();
     if (warp == 8 && lane == 0) {  // bulk copies of dot operands
       int stage = 0;
       u32 phase = 0;
@@ -78,6 +78,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         {
           const int trips = int(ceil_div(K_dim, 128ll));
           const int begin = 0, end = trips;
+          #pragma unroll 1
           for (int trip = begin; trip < end; ++trip) {
             const long long v_12 = trip;
             mbarrier_wait(empty + 8 * stage, phase ^ 1);
@@ -107,13 +108,14 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         {
           const int trips = int(ceil_div(K_dim, 128ll));
           const int begin = 0, end = trips;
-          for (int trip = begin; trip < end; trip += 16) {
+          #pragma unroll 1
+          for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 16) {
             const long long v_12 = trip;
             mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);
             mbarrier_expect(panel_full + 8 * slot, 8256);
-            const u32 to = panels + slot * 9216;
-            tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
-            tma_load_2d(to + 8192, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
+            const u32 to = panels + slot * 8704;
+            tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
+            tma_load_2d(to + 512, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
             if (++slot == 2) {
               slot = 0;
               phase ^= 1;
@@ -124,10 +126,11 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     }
     __syncwarp();
   } else {
-  registers_increase<232>();
+  registers_increase<224>();
   int stage = 0;
   u32 phase = 0;
-  int slot = 0;
+  bool ready = false;
+  int slot = 0, column = 0;
   u32 slot_phase = 0;
   const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
   const int BN_t = thread % 4 * 2;
@@ -155,17 +158,18 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     {
       const int trips = int(ceil_div_11);
       const int begin = 0, end = trips;
-      alignas(16) float sa_22_panel[8];
-      alignas(16) float sb_18_panel[4];
+      float sb_18_next[1];
+      float sa_22_next[2];
       if (begin < end) {
-        const int part = (begin) / 4 % 4;
-        if (part == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
+        column = begin % 4;
+        mbarrier_wait(panel_full + 8 * slot, slot_phase);
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
         #pragma unroll
         for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-          copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114688 + slot * 9216 + swizzled_offset<64>((BM_t + BM_i8 * 8), 16 * part));
+          sa_22_next[BM_i8] = *reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>((BM_t + BM_i8 * 8), 4 * column));
         }
-        copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 122880 + slot * 9216 + swizzled_offset<64>(0, 16 * part));
-        if (part == 3) {
+        if (++column == 16) {
+          column = 0;
           __syncwarp();
           if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
           if (++slot == 2) {
@@ -174,79 +178,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           }
         }
       }
-      int trip = begin;
-      for (; trip + 4 <= end; trip += 4) {
-        #pragma unroll
-        for (int step = 0; step < 4; ++step) {
-          const long long v_12 = trip + step;
-          mbarrier_wait(full + 8 * stage, phase);
-          float dot_29[32];
-          pin_registers(dot_29);
-          wgmma_fence();
-          {
-            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
-            const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
-            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
-            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
-            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
-            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
-          }
-          wgmma_commit();
-          pin_registers(dot_29);
-          const long long mul_14 = (grid_1 * 64ll);
-          float sb_18[1];
-          {
-            constexpr int BN_i1 = 0;
-            constexpr int BN_i8 = 0;
-            sb_18[0] = sb_18_panel[0 + step];
-          }
-          const long long mul_19 = (grid_0 * 128ll);
-          float sa_22[2];
-          #pragma unroll
-          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            sa_22[BM_i8] = sa_22_panel[(BM_i8) * 4 + step];
-          }
-          if (step == 3 && trip + 4 < end) {
-            const int part = (trip + 4) / 4 % 4;
-            if (part == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
-            #pragma unroll
-            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              copy_bytes<16>(&sa_22_panel[(BM_i8) * 4], ring + 114688 + slot * 9216 + swizzled_offset<64>((BM_t + BM_i8 * 8), 16 * part));
-            }
-            copy_bytes<16>(&sb_18_panel[(0) * 4], ring + 122880 + slot * 9216 + swizzled_offset<64>(0, 16 * part));
-            if (part == 3) {
-              __syncwarp();
-              if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
-              if (++slot == 2) {
-                slot = 0;
-                slot_phase ^= 1;
-              }
-            }
-          }
-          wgmma_wait<0>();
-          pin_registers(dot_29);
-          if (lane == 0) mbarrier_arrive(empty + 8 * stage);
-          #pragma unroll
-          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
-            #pragma unroll
-            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              #pragma unroll
-              for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-                fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i8] * sb_18[0]), fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
-              }
-            }
-          }
-          if (++stage == 4) {
-            stage = 0;
-            phase ^= 1;
-          }
-        }
-      }
-      #pragma unroll 1
-      for (; trip < end; ++trip) {
-        constexpr int step = 0;
+      for (int trip = begin; trip < end; ++trip) {
         const long long v_12 = trip;
-        mbarrier_wait(full + 8 * stage, phase);
+        if (!ready) mbarrier_wait(full + 8 * stage, phase);
         float dot_29[32];
         pin_registers(dot_29);
         wgmma_fence();
@@ -265,17 +199,39 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         {
           constexpr int BN_i1 = 0;
           constexpr int BN_i8 = 0;
-          sb_18[0] = sb_18_panel[0 + step];
+          sb_18[0] = sb_18_next[0];
         }
         const long long mul_19 = (grid_0 * 128ll);
         float sa_22[2];
         #pragma unroll
         for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-          sa_22[BM_i8] = sa_22_panel[(BM_i8) * 4 + step];
+          sa_22[BM_i8] = sa_22_next[BM_i8];
+        }
+        if (trip + 1 < end) {
+          if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22_next[BM_i8] = *reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>((BM_t + BM_i8 * 8), 4 * column));
+          }
+          if (++column == 16) {
+            column = 0;
+            __syncwarp();
+            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+            if (++slot == 2) {
+              slot = 0;
+              slot_phase ^= 1;
+            }
+          }
         }
         wgmma_wait<0>();
         pin_registers(dot_29);
         if (lane == 0) mbarrier_arrive(empty + 8 * stage);
+        if (++stage == 4) {
+          stage = 0;
+          phase ^= 1;
+        }
+        ready = mbarrier_test(full + 8 * stage, phase);
         #pragma unroll
         for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
           #pragma unroll
@@ -286,16 +242,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             }
           }
         }
-        if (++stage == 4) {
-          stage = 0;
-          phase ^= 1;
-        }
-        #pragma unroll
-        for (int i = 0; i + 1 < sizeof(sa_22_panel) / 4; ++i) sa_22_panel[i] = sa_22_panel[i + 1];
-        #pragma unroll
-        for (int i = 0; i + 1 < sizeof(sb_18_panel) / 4; ++i) sb_18_panel[i] = sb_18_panel[i + 1];
       }
-      if (end % 16 > 0 && end % 16 <= 12) {  // the last slot wasn't read whole
+      if (begin < end && column > 0) {  // the last slot wasn't read whole
+        column = 0;
         __syncwarp();
         if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
         if (++slot == 2) {
@@ -315,24 +264,23 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         const int thread = thread_index();
         const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
         const int BN_t = thread % 4 * 2;
+        const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to
         #pragma unroll
         for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+          u32 pairs[2];
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            {
-              constexpr int BN_i1 = 0;
-              const int row = (BM_t + BM_i8 * 8) - warpgroup * 64, byte = (BN_t + BN_i1 + BN_i8 * 8) * 2;
-              alignas(4) unsigned short elements[2];
-              #pragma unroll
-              for (int pair = 0; pair < 2; pair += 2) {
-                auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
-                const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
-                elements[pair] = packed & 0xffff;
-                elements[pair + 1] = packed >> 16;
-              }
-              copy_bytes<4>(staging + byte / 128 * 8192 + swizzled_offset<128>(row, byte % 128), elements);
+            alignas(4) unsigned short elements[2];
+            #pragma unroll
+            for (int pair = 0; pair < 2; pair += 2) {
+              auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
+              const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
+              memcpy(&elements[pair], &packed, 4);
             }
+            memcpy(&pairs[BM_i8], elements, 4);
           }
+          const int byte = 2 * (0 + BN_i8 * 8);
+          store_matrices(shared_address(staging) + byte / 128 * 8192 + swizzled_offset<128>(row, byte % 128), pairs[0], pairs[1]);
         }
       }
       fence_async_proxy();

@@ -91,9 +91,8 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
             #pragma unroll
             for (int pair = 0; pair < 16; pair += 2) {
               auto element = [&](int BN_i1) { return (cast_15[BN_i1] / div_21[0]); };
-              const u32 packed = pack_e4m3x2(element(pair), element(pair + 1));
-              elements[pair] = packed & 0xff;
-              elements[pair + 1] = packed >> 8;
+              const unsigned short packed = pack_e4m3x2(element(pair), element(pair + 1));
+              memcpy(&elements[pair], &packed, 2);
             }
             if (i1 + 16 <= K_dim) {
               copy_bytes<16>(to, elements);

@@ -1,0 +1,84 @@
+// A product gives the same bits every time: a race between the warps' roles shows as a tile that
+// differs once in many launches.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "octile/octile.hpp"
+#include "octile/tests/gemm/support.hpp"
+
+namespace octile::test {
+namespace {
+
+constexpr axis<"BM"> BM;
+constexpr axis<"BN"> BN;
+constexpr int kLaunches = 40;
+
+class Repeat : public GemmTest {};
+
+/// One schedule per way in which operands, scales and results travel.
+std::vector<Schedule> ways() {
+  const std::initializer_list<Knob> list[] = {
+      {BM(128), BN(128)},
+      {BM(128), BN(160)},
+      {BM(128), BN(192), cluster(2, BM)},
+      {BM(128), BN(128), cluster(2, BN)},
+      {BM(128), BN(128), order_consumers()},
+      {BM(128), BN(128), unroll(1)},
+      {BM(128), BN(128), accumulators(2)},
+      {BM(192), BN(128)},
+      {BM(256), BN(96), consumers(2)},
+      {BM(64), BN(128), swap_operands()},
+      {BM(128), BN(128), swap_operands()},
+      {BM(64), BN(96), split_fold(4)},
+      {BM(16), BN(128), swap_operands(), split_fold(4)},
+  };
+  std::vector<Schedule> schedules;
+  for (const auto& knobs : list) schedules.push_back(apply_knobs({}, knobs));
+  return schedules;
+}
+
+/// The rows in which two outputs differ, with the columns and how many of them; "" if none does.
+template <typename T>
+std::string difference(const Guarded& a, const Guarded& b, const Shape& shape) {
+  constexpr int kMostRows = 24;
+  std::string text;
+  int rows = 0;
+  for (std::int64_t row = 0; row < shape.m; ++row) {
+    const T *x = a.row<T>(row), *y = b.row<T>(row);
+    std::int64_t first = -1, last = -1, count = 0;
+    for (std::int64_t column = 0; column < shape.n; ++column) {
+      if (std::memcmp(x + column, y + column, sizeof(T)) == 0) continue;
+      if (first < 0) first = column;
+      last = column;
+      ++count;
+    }
+    if (count > 0 && ++rows <= kMostRows)
+      text += fmt::format("row {}: {} columns from {} to {}\n", row, count, first, last);
+  }
+  return rows > kMostRows ? text + fmt::format("and {} more rows\n", rows - kMostRows) : text;
+}
+
+TEST_F(Repeat, EveryLaunchGivesTheSameBits) {
+  const Gemm& gemm = block_scaled(ElementType::bf16);
+  const Shape shape = on_gpu() ? Shape{2048, 7168, 8192} : Shape{65, 136, 656};
+  std::vector<Launch> runs;
+  for (const Schedule& schedule : ways()) runs.push_back({&gemm, schedule, shape});
+  compile_ahead(runs);
+  const Problem problem(stream(), shape, Fill::normals);
+  for (const Launch& run : runs) {
+    SCOPED_TRACE(octile::to_string(run.schedule));
+    Guarded first = problem.output(stream(), gemm.d);
+    ASSERT_EQ(launch(stream(), run, problem.operands(first)), "");
+    ASSERT_EQ(first.download(), "");
+    for (int i = 1; i < kLaunches; ++i) {
+      Guarded again = problem.output(stream(), gemm.d);
+      ASSERT_EQ(launch(stream(), run, problem.operands(again)), "");
+      ASSERT_EQ(again.download(), "");
+      ASSERT_EQ(difference<std::uint16_t>(first, again, shape), "") << "in launch " << i;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace octile::test
