@@ -137,9 +137,10 @@ def print_against_cublaslt(name, rows):
 def plot_roofline(rows, context, path):
     import matplotlib.pyplot as plt
     figure, axes = plt.subplots(figsize=(9, 6))
-    for name in contenders_of(rows):
+    for i, name in enumerate(contenders_of(rows)):
         points = [row[name] for row in rows.values() if name in row]
         axes.scatter([p["flop_per_byte"] for p in points], [p["tflops"] for p in points], s=18,
+                     marker="o" if name.startswith("octile") else "x", color=f"C{i % 10}",
                      label=name)
     x = [10 ** (i / 20) for i in range(0, 80)]
     axes.plot(x, [min(TENSOR_TFLOPS, COPY_TB_PER_S * v) for v in x], color="black", linewidth=1,
