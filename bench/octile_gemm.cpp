@@ -67,6 +67,24 @@ OctileGemm erase(const char* name, const Product& product, bool fast, bool batch
       }};
 }
 
+// The weight gradient whose sums start from d instead of being added to it: d is read while the
+// first operands come, and takes no registers beside the sums.
+auto wgrad_from_start() {
+  using namespace kernels;
+  constexpr auto BK = 128_c;
+  return kernel("gemm_wgrad_start", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c),
+                in<e4m3>("b", N, K), in<f32>("sb", N, K / 128_c), inout<f32>("d", M, N),
+                [=](auto a, auto sa, auto b, auto sb, auto d) {
+                  return grid(M / BM, N / BN, [=](auto i, auto j) {
+                    auto sums = fold(K / BK, d(BM[i], BN[j]), [=](auto k, auto acc) {
+                      return acc +
+                             dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * sa(BM[i], k) * sb(BN[j], k);
+                    });
+                    return store(d(BM[i], BN[j]), sums);
+                  });
+                });
+}
+
 std::vector<OctileGemm> make_gemms() {
   using namespace kernels;
   const auto scaled = [](const Views& v) { return std::tuple{v.a, v.sa, v.b, v.sb, v.d}; };
@@ -88,6 +106,8 @@ std::vector<OctileGemm> make_gemms() {
             gemm<e4m3>("gemm_rowwise", per_row_and_column(fast_accumulate), to<bf16>()), scaled),
       erase("octile_wgrad", {Precision::block_scaled_both, Output::f32_accumulate}, false, false,
             gemm<e4m3>("gemm_wgrad", scale_1x128_1x128, accumulate<f32>()), scaled),
+      erase("octile_wgrad_start", {Precision::block_scaled_both, Output::f32_accumulate}, false,
+            false, wgrad_from_start(), scaled),
       erase("octile_bias_gelu", {blocks, Output::bf16_bias_gelu}, false, false,
             gemm<e4m3>("gemm_bias_gelu", scale_1x128_128x128, with_bias<bf16>(gelu)),
             [](const Views& v) { return std::tuple{v.a, v.sa, v.b, v.sb, v.bias, v.d}; }),

@@ -23,8 +23,9 @@ struct OctileGemm {
   std::function<std::function<void()>(const Schedule&, const GemmData&)> bind;
 };
 
-/// Block-wise, tensor-wise and row-wise with fast accumulation, bf16, 1x128 x 1x128 added to f32,
-/// and block-wise with an epilogue (bias and GELU, requantised to 1x128) or in batches.
+/// Block-wise, tensor-wise and row-wise with fast accumulation, bf16, 1x128 x 1x128 added to f32
+/// in two ways, and block-wise with an epilogue (bias and GELU, requantised to 1x128) or in
+/// batches.
 const std::vector<OctileGemm>& octile_gemms();
 
 /// The one of that name; throws Error with the names there are.
