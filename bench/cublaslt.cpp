@@ -17,6 +17,7 @@ constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what Hopper's
   X(cublasLtMatmulDescCreate)              \
   X(cublasLtMatmulDescSetAttribute)        \
   X(cublasLtMatrixLayoutCreate)            \
+  X(cublasLtMatrixLayoutSetAttribute)      \
   X(cublasLtMatmulPreferenceCreate)        \
   X(cublasLtMatmulPreferenceSetAttribute)  \
   X(cublasLtGetStatusString)
@@ -57,6 +58,7 @@ struct CublasLtGemm::State {
   cublasLtMatrixLayout_t a = nullptr, b = nullptr, d = nullptr;
   cublasLtMatmulHeuristicResult_t plan{};
   const GemmData* data = nullptr;
+  float beta = 0;
 };
 
 namespace {
@@ -76,44 +78,73 @@ cublasLtMatmulDesc_t describe_operation(const GemmData& data, bool fast_accumula
           "cublasLtMatmulDescCreate");
   set(operation, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
   set(operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
-  if (data.precision() == Precision::bf16) return operation;
-  set(operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, static_cast<std::int8_t>(fast_accumulate));
-  const bool blocks = data.precision() == Precision::block_scaled;
-  if (blocks) {
-    set(operation, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F);
-    set(operation, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F);
+  const Product& product = data.product();
+  if (product.output == Output::bf16_bias_gelu) {
+    set(operation, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_GELU_BIAS);
+    set(operation, CUBLASLT_MATMUL_DESC_BIAS_POINTER, data.bias());
+    set(operation, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_16BF);
   }
-  set(operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, data.b().scales.pointer());
-  set(operation, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER,
-      blocks ? data.a().scales_outer.pointer() : data.a().scales.pointer());
+  if (product.precision == Precision::bf16) return operation;
+  set(operation, CUBLASLT_MATMUL_DESC_FAST_ACCUM, static_cast<std::int8_t>(fast_accumulate));
+  const auto mode_of = [&](const Operand& x) {
+    if (x.k_per_scale != 128) return CUBLASLT_MATMUL_MATRIX_SCALE_OUTER_VEC_32F;
+    return x.rows_per_scale == 128 ? CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F
+                                   : CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F;
+  };
+  // Scales per 1x128 lie with the row index contiguous.
+  const auto scales_of = [&](const Operand& x) {
+    const bool outer = !x.scales_outer.empty() && x.rows_per_scale == 1;
+    return outer ? x.scales_outer.pointer() : x.scales.pointer();
+  };
+  if (product.precision != Precision::tensor_wise) {
+    set(operation, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, mode_of(data.b()));
+    set(operation, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, mode_of(data.a()));
+  }
+  set(operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, scales_of(data.b()));
+  set(operation, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, scales_of(data.a()));
   return operation;
+}
+
+cublasLtMatrixLayout_t describe_matrix(cudaDataType type, int rows, int columns, int batch) {
+  Library& l = library();
+  cublasLtMatrixLayout_t result = nullptr;
+  l.check(l.cublasLtMatrixLayoutCreate_(&result, type, static_cast<std::uint64_t>(rows),
+                                        static_cast<std::uint64_t>(columns), rows),
+          "cublasLtMatrixLayoutCreate");
+  const auto count = static_cast<std::int32_t>(batch);
+  const std::int64_t stride = static_cast<std::int64_t>(rows) * columns;
+  l.check(l.cublasLtMatrixLayoutSetAttribute_(result, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
+                                              sizeof count),
+          "cublasLtMatrixLayoutSetAttribute");
+  l.check(l.cublasLtMatrixLayoutSetAttribute_(result, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET,
+                                              &stride, sizeof stride),
+          "cublasLtMatrixLayoutSetAttribute");
+  return result;
 }
 
 }  // namespace
 
 std::optional<CublasLtGemm> CublasLtGemm::plan(const GemmData& data,
                                                const CublasLtOptions& options) {
-  const auto [m, n, k] = data.shape();
-  const bool bf16 = data.precision() == Precision::bf16;
+  const auto [m, n, k, batch] = data.shape();
+  const auto [precision, output] = data.product();
+  const bool bf16 = precision == Precision::bf16;
   if (!bf16 && (m % 16 != 0 || n % 16 != 0 || k % 16 != 0)) return std::nullopt;
   // The scales' layouts agree with cuBLASLt's only where it needs no padding of its own.
-  if (data.precision() == Precision::block_scaled && k % 512 != 0) return std::nullopt;
+  if (precision == Precision::block_scaled && k % 512 != 0) return std::nullopt;
+  if (output == Output::e4m3_1x128) return std::nullopt;
+  if (batch > 1 && !bf16 && precision != Precision::tensor_wise) return std::nullopt;
 
   Library& l = library();
   auto state = std::make_shared<State>();
   state->data = &data;
   state->operation = describe_operation(data, options.fast_accumulate);
-  const auto layout = [&](cudaDataType type, int rows, int cols) {
-    cublasLtMatrixLayout_t result = nullptr;
-    l.check(l.cublasLtMatrixLayoutCreate_(&result, type, static_cast<std::uint64_t>(rows),
-                                          static_cast<std::uint64_t>(cols), rows),
-            "cublasLtMatrixLayoutCreate");
-    return result;
-  };
   const cudaDataType element = bf16 ? CUDA_R_16BF : CUDA_R_8F_E4M3;
-  state->a = layout(element, k, n);
-  state->b = layout(element, k, m);
-  state->d = layout(CUDA_R_16BF, n, m);
+  state->a = describe_matrix(element, k, n, batch);
+  state->b = describe_matrix(element, k, m, batch);
+  state->d =
+      describe_matrix(output == Output::f32_accumulate ? CUDA_R_32F : CUDA_R_16BF, n, m, batch);
+  state->beta = output == Output::f32_accumulate ? 1.0f : 0.0f;
 
   cublasLtMatmulPreference_t preference = nullptr;
   l.check(l.cublasLtMatmulPreferenceCreate_(&preference), "cublasLtMatmulPreferenceCreate");
@@ -141,7 +172,7 @@ std::optional<CublasLtGemm> CublasLtGemm::plan(const GemmData& data,
 void CublasLtGemm::launch() const {
   Library& l = library();
   const State& s = *state_;
-  const float alpha = 1, beta = 0;
+  const float alpha = 1, beta = s.beta;
   l.check(
       l.cublasLtMatmul_(l.handle, s.operation, &alpha, s.data->b().data.pointer(), s.a,
                         s.data->a().data.pointer(), s.b, &beta, s.data->d(), s.d, s.data->d(), s.d,

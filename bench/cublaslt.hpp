@@ -15,10 +15,10 @@ struct CublasLtOptions {
   int algorithm = 0;             ///< which of the heuristic's proposals, best first
 };
 
-/// A product planned by cuBLASLt: row-major d = a * b^T in the data's precision, bf16 out.
+/// A product planned by cuBLASLt: row-major d = a * b^T, as the data's product says.
 class CublasLtGemm {
  public:
-  /// Empty when cuBLASLt has no kernel for this shape and precision (FP8 needs m, n and k in steps
+  /// Empty when cuBLASLt has no kernel for this shape and product (FP8 needs m, n and k in steps
   /// of 16). Throws Error for any other failure. `data` must outlive the result.
   static std::optional<CublasLtGemm> plan(const GemmData& data, const CublasLtOptions& options);
 

@@ -1,13 +1,18 @@
-// octile_bench: Octile's GEMMs and cuBLASLt's in one run. Each is checked against a float64 product
-// before it is timed; times are of the GPU, with a cold L2, median of the rounds. Google
+// octile_bench: Octile's products and cuBLASLt's in one run. Each is checked against a float64
+// product before it is timed; times are of the GPU, with a cold L2, median of the rounds. Google
 // Benchmark's own flags work (--benchmark_filter, --benchmark_out=FILE for JSON); --help lists the
 // rest.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <map>
+#include <regex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "commit.hpp"
@@ -20,17 +25,24 @@ namespace octile::bench {
 namespace {
 
 constexpr char kUsage[] =
-    "octile_bench [--shapes=MxNxK,MxNxK...] [--rounds=N] [--algorithm=N] [--list]\n"
-    "             [Google Benchmark's flags]\n"
-    "  --shapes     problem sizes instead of the dense table\n"
+    "octile_bench [--shapes=MxNxK,MxNxK...] [--schedules=FILE] [--rounds=N] [--algorithm=N]\n"
+    "             [--threads=N] [--list] [Google Benchmark's flags]\n"
+    "  --shapes     problem sizes (of a batch ZxMxNxK) instead of each contender's own\n"
+    "  --schedules  lines \"kernel m n k | knob=value ...\": how Octile computes these shapes, "
+    "which\n"
+    "               it picks itself otherwise; lines without a kernel are octile_blockwise's; of\n"
+    "               several for one kernel and shape the last counts; may be given more than once\n"
     "  --rounds     timed rounds of each kernel, at least 20 (24)\n"
     "  --algorithm  which of cuBLASLt's proposals, 0 is its first (0)\n"
+    "  --threads    compiles at a time, before anything runs (one per core)\n"
     "  --list       print the benchmarks' names, without a GPU\n";
 
 struct Options {
-  std::vector<Shape> shapes = dense_shapes();
+  std::vector<Shape> shapes;  ///< empty: each contender's own
+  std::vector<ScheduleLine> schedules;
   TimerOptions timer;
   int algorithm = 0;
+  unsigned threads = std::max(1u, std::thread::hardware_concurrency());
   bool list = false;
 };
 
@@ -56,6 +68,12 @@ Options parse_options(int& argc, char** argv) {
     };
     if (const char* text = value_of("--shapes=")) {
       options.shapes = parse_shapes(text);
+    } else if (const char* file = value_of("--schedules=")) {
+      const auto lines = read_schedule_file(file, "octile_blockwise");
+      for (const ScheduleLine& line : lines) find_octile_gemm(line.kernel);
+      options.schedules.insert(options.schedules.end(), lines.begin(), lines.end());
+    } else if (const char* threads = value_of("--threads=")) {
+      options.threads = static_cast<unsigned>(std::max(1, std::stoi(threads)));
     } else if (const char* rounds = value_of("--rounds=")) {
       options.timer.rounds = std::stoi(rounds);
     } else if (const char* algorithm = value_of("--algorithm=")) {
@@ -82,13 +100,13 @@ struct Session {
 
 void run(benchmark::State& state, const Contender& contender, const Shape& shape,
          Session& session) {
-  GemmData& data = session.cache.get(shape, contender.precision);
+  GemmData& data = session.cache.get(shape, contender.product);
   const std::function<void()> launch = contender.make(data);
   if (!launch) {
     state.SkipWithError("has no kernel for this shape");
     return;
   }
-  const Check check = data.check(launch, tolerance(contender.precision, contender.fast_accumulate));
+  const Check check = data.check(launch, tolerance(contender.product, contender.fast_accumulate));
   if (!check.ok) {
     throw Error("wrong result: " + check.problem);
   }
@@ -105,10 +123,12 @@ void run(benchmark::State& state, const Contender& contender, const Shape& shape
   state.counters["flop_per_byte"] = shape.flops() / data.least_bytes();
   state.counters["relative_l2"] = check.relative_l2;
   state.counters["kernels"] = static_cast<double>(timing.last_kernels.size());
+  state.counters["batch"] = shape.batch;
   state.counters["m"] = shape.m;
   state.counters["n"] = shape.n;
   state.counters["k"] = shape.k;
-  state.SetLabel(timing.last_kernels.front().name);
+  const std::string note = contender.note ? contender.note(shape) : "";
+  state.SetLabel(timing.last_kernels.front().name + (note.empty() ? "" : " | " + note));
 }
 
 void run_safely(benchmark::State& state, const Contender& contender, const Shape& shape,
@@ -143,33 +163,79 @@ void add_context() {
                               "each round; median of the rounds; checked against float64 first");
 }
 
+/// A contender at a shape.
+struct Entry {
+  std::string name;
+  Contender contender;
+  Shape shape;
+};
+
+// Shape by shape, so that the contenders of one share its data.
+std::vector<Entry> make_entries(const Options& options) {
+  std::vector<Contender> contenders = octile_contenders(options.schedules);
+  const std::vector<Contender> peers = cublaslt_contenders(options.algorithm);
+  contenders.insert(contenders.end(), peers.begin(), peers.end());
+  std::vector<Shape> order;
+  std::map<Shape, std::vector<Entry>> entries;
+  for (const Contender& contender : contenders) {
+    const bool own = options.shapes.empty();
+    for (const Shape& shape : own ? default_shapes(contender) : options.shapes) {
+      if (contender.batched != (shape.batch > 1)) continue;
+      std::vector<Entry>& of_shape = entries[shape];
+      if (of_shape.empty()) order.push_back(shape);
+      of_shape.push_back({contender.name + "/" + to_string(shape), contender, shape});
+    }
+  }
+  std::vector<Entry> all;
+  for (const Shape& shape : order) {
+    all.insert(all.end(), entries[shape].begin(), entries[shape].end());
+  }
+  return all;
+}
+
+// Compiles what will run, on all cores. A refusal shows again where it is launched.
+void compile_ahead(const std::vector<Entry>& entries, const std::string& filter, unsigned threads) {
+  const bool negated = !filter.empty() && filter[0] == '-';
+  const std::regex wanted(filter.empty() || filter == "all" ? "." : filter.substr(negated));
+  std::atomic<std::size_t> next = 0;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < entries.size(); i = next++) {
+      const Entry& entry = entries[i];
+      if (!entry.contender.note || std::regex_search(entry.name, wanted) == negated) continue;
+      try {
+        entry.contender.note(entry.shape);
+      } catch (const std::exception&) {
+        continue;
+      }
+    }
+  };
+  std::vector<std::jthread> pool;
+  for (unsigned i = 0; i < threads; ++i) pool.emplace_back(work);
+}
+
 int main_checked(int argc, char** argv) {
   Session session{parse_options(argc, argv), {}, 0};
   const Options& options = session.options;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
 
-  std::vector<Contender> contenders = octile_contenders();
-  const std::vector<Contender> peers = cublaslt_contenders(options.algorithm);
-  contenders.insert(contenders.end(), peers.begin(), peers.end());
-  for (const Shape& shape : options.shapes) {
-    for (const Contender& contender : contenders) {
-      const std::string name = contender.name + "/" + to_string(shape);
-      if (options.list) {
-        std::puts(name.c_str());
-        continue;
-      }
-      benchmark::RegisterBenchmark(name.c_str(),
-                                   [&session, contender, shape](benchmark::State& state) {
-                                     run_safely(state, contender, shape, session);
-                                   })
-          ->UseManualTime()
-          ->Unit(benchmark::kMicrosecond)
-          ->Iterations(options.timer.rounds);
+  const std::vector<Entry> entries = make_entries(options);
+  for (const Entry& entry : entries) {
+    if (options.list) {
+      std::puts(entry.name.c_str());
+      continue;
     }
+    benchmark::RegisterBenchmark(entry.name.c_str(),
+                                 [&session, &entry](benchmark::State& state) {
+                                   run_safely(state, entry.contender, entry.shape, session);
+                                 })
+        ->UseManualTime()
+        ->Unit(benchmark::kMicrosecond)
+        ->Iterations(options.timer.rounds);
   }
   if (options.list) return 0;
   add_context();
+  compile_ahead(entries, benchmark::GetBenchmarkFilter(), options.threads);
   benchmark::RunSpecifiedBenchmarks();
   return session.failures == 0 ? 0 : 1;
 }

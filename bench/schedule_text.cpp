@@ -1,6 +1,9 @@
 #include "octile/bench/schedule_text.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <set>
@@ -88,6 +91,50 @@ Schedule parse_schedule(const std::string& text) {
     }
   }
   return schedule;
+}
+
+std::vector<ScheduleLine> read_schedules(std::istream& input, const std::string& kernel) {
+  std::vector<ScheduleLine> lines;
+  int number = 0;
+  for (std::string text; std::getline(input, text);) {
+    ++number;
+    text.erase(std::find(text.begin(), text.end(), '#'), text.end());
+    const std::size_t start = text.find_first_not_of(" \t\r");
+    if (start == std::string::npos) continue;
+    try {
+      const std::size_t bar = text.find('|');
+      if (bar == std::string::npos) {
+        throw Error("expected \"[kernel] m n k | knob=value ...\", got \"" + text + "\"");
+      }
+      ScheduleLine line{kernel, {}, parse_schedule(text.substr(bar + 1))};
+      std::size_t sizes = start;
+      if (std::isdigit(static_cast<unsigned char>(text[start])) == 0) {
+        sizes = std::min(text.find_first_of(" \t", start), bar);
+        line.kernel = text.substr(start, sizes - start);
+      }
+      line.shape = parse_shape(text.substr(sizes, bar - sizes));
+      lines.push_back(std::move(line));
+    } catch (const std::exception& error) {
+      throw Error("line " + std::to_string(number) + ": " + error.what());
+    }
+  }
+  return lines;
+}
+
+std::vector<ScheduleLine> read_schedule_file(const std::string& path, const std::string& kernel) {
+  std::ifstream file(path);
+  if (!file) throw Error("can't read " + path);
+  try {
+    return read_schedules(file, kernel);
+  } catch (const Error& error) {
+    throw Error(path + ": " + error.what());
+  }
+}
+
+std::string to_string(const ScheduleLine& line) {
+  std::string sizes = to_string(line.shape);
+  std::replace(sizes.begin(), sizes.end(), 'x', ' ');
+  return line.kernel + " " + sizes + " | " + octile::to_string(line.schedule);
 }
 
 }  // namespace octile::bench

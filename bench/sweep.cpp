@@ -1,5 +1,5 @@
-// octile_sweep: times one of Octile's products under many schedules. Reads lines
-//   m n k | BM=128 BN=128 stages=5 ...
+// octile_sweep: times Octile's products under many schedules. Reads lines
+//   [kernel] m n k | BM=128 BN=128 stages=5 ...
 // ("#" starts a comment, an empty schedule lets Octile pick) and prints a row for each: median GPU
 // time with a cold L2, TFLOP/s, whether the result was right, registers, spilled bytes, compile
 // time. All schedules are compiled first, on all cores.
@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -22,26 +23,28 @@ namespace octile::bench {
 namespace {
 
 constexpr char kUsage[] =
-    "octile_sweep [--kernel=octile_blockwise] [--rounds=N] [--threads=N] [--compile-only] "
-    "[--emit=DIR]\n"
-    "             [FILE]\n"
-    "  FILE            lines \"m n k | knob=value ...\"; standard input without one\n"
-    "  --kernel        octile_blockwise, octile_tensorwise or octile_bf16\n"
+    "octile_sweep [--kernel=octile_blockwise] [--rounds=N] [--threads=N] [--compile-only]\n"
+    "             [--json] [--best=FILE] [--emit=DIR] [FILE]\n"
+    "  FILE            lines \"[kernel] m n k | knob=value ...\"; standard input without one\n"
+    "  --kernel        the kernel of lines without one; octile_bench --list names them\n"
     "  --rounds        timed rounds of each schedule (24); 0 only checks, for a profiler's sake\n"
     "  --threads       compiles at a time (one per core)\n"
     "  --compile-only  no GPU needed: registers, spills and compile times for sm_90a\n"
+    "  --json          a JSON object per line instead of a table\n"
+    "  --best          writes the fastest right schedule of every kernel and shape, as lines that\n"
+    "                  octile_bench --schedules reads\n"
     "  --emit          a folder for the printed CUDA of every line, 0.cu, 1.cu, ...\n";
 
 struct Options {
-  std::string kernel = "octile_blockwise", file, emit;
+  std::string kernel = "octile_blockwise", file, best, emit;
   TimerOptions timer;
   unsigned threads = std::max(1u, std::thread::hardware_concurrency());
-  bool compile_only = false;
+  bool compile_only = false, json = false;
 };
 
 struct Entry {
-  Shape shape;
-  Schedule schedule;
+  ScheduleLine line;
+  const OctileGemm* gemm = nullptr;
   std::optional<CompiledVariant> variant;
   std::string problem;  ///< why there is no figure
   std::optional<Timing> timing;
@@ -64,6 +67,10 @@ Options parse_options(int argc, char** argv) {
       options.emit = value;
     } else if (flag == "--compile-only") {
       options.compile_only = true;
+    } else if (flag == "--json") {
+      options.json = true;
+    } else if (flag == "--best") {
+      options.best = value;
     } else if (flag.rfind("--", 0) == 0) {
       std::fputs(kUsage, flag == "--help" ? stdout : stderr);
       std::exit(flag == "--help" ? 0 : 2);
@@ -74,30 +81,15 @@ Options parse_options(int argc, char** argv) {
   return options;
 }
 
-const OctileGemm& find_gemm(const std::string& name) {
-  for (const OctileGemm& gemm : octile_gemms()) {
-    if (gemm.name == name) return gemm;
-  }
-  throw Error("--kernel: there is no \"" + name + "\"; see --help");
-}
-
-std::vector<Entry> read_entries(std::istream& input) {
+std::vector<Entry> read_entries(const Options& options) {
+  const std::vector<ScheduleLine> lines = options.file.empty()
+                                              ? read_schedules(std::cin, options.kernel)
+                                              : read_schedule_file(options.file, options.kernel);
   std::vector<Entry> entries;
-  int number = 0;
-  for (std::string line; std::getline(input, line);) {
-    ++number;
-    line.erase(std::find(line.begin(), line.end(), '#'), line.end());
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const std::size_t bar = line.find('|');
-    try {
-      if (bar == std::string::npos) throw Error("expected \"m n k | knob=value ...\"");
-      Entry entry;
-      entry.shape = parse_shape(line.substr(0, bar));
-      entry.schedule = parse_schedule(line.substr(bar + 1));
-      entries.push_back(std::move(entry));
-    } catch (const std::exception& error) {
-      throw Error("line " + std::to_string(number) + ": " + error.what());
-    }
+  for (const ScheduleLine& line : lines) {
+    const OctileGemm& gemm = find_octile_gemm(line.kernel);
+    if (line.shape.batch > 1 && !gemm.batched) throw Error(line.kernel + " takes m n k alone");
+    entries.push_back({line, &gemm, {}, {}, {}});
   }
   if (entries.empty()) throw Error("no schedules were given");
   return entries;
@@ -109,14 +101,13 @@ std::string one_line(std::string text) {
   return text.substr(0, 300);
 }
 
-void compile_all(const OctileGemm& gemm, std::vector<Entry>& entries, const cuda::Target& target,
-                 unsigned threads) {
+void compile_all(std::vector<Entry>& entries, const cuda::Target& target, unsigned threads) {
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
     for (std::size_t i = next++; i < entries.size(); i = next++) {
       Entry& entry = entries[i];
       try {
-        entry.variant = gemm.compile(entry.schedule, entry.shape, target);
+        entry.variant = entry.gemm->compile(entry.line.schedule, entry.line.shape, target);
       } catch (const std::exception& error) {
         entry.problem = one_line(error.what());
       }
@@ -126,12 +117,12 @@ void compile_all(const OctileGemm& gemm, std::vector<Entry>& entries, const cuda
   for (unsigned i = 0; i < threads; ++i) pool.emplace_back(work);
 }
 
-void time_entry(const OctileGemm& gemm, Entry& entry, DataCache& cache,
-                const TimerOptions& options) {
+void time_entry(Entry& entry, DataCache& cache, const TimerOptions& options) {
+  const OctileGemm& gemm = *entry.gemm;
   try {
-    GemmData& data = cache.get(entry.shape, gemm.precision);
-    const auto launch = gemm.bind(entry.schedule, data);
-    const Check check = data.check(launch, tolerance(gemm.precision, gemm.fast_accumulate));
+    GemmData& data = cache.get(entry.line.shape, gemm.product);
+    const auto launch = gemm.bind(entry.line.schedule, data);
+    const Check check = data.check(launch, tolerance(gemm.product, gemm.fast_accumulate));
     if (!check.ok) throw Error("WRONG: " + check.problem);
     if (options.rounds > 0) entry.timing = KernelTimer::instance().time(launch, options);
   } catch (const std::exception& error) {
@@ -139,11 +130,18 @@ void time_entry(const OctileGemm& gemm, Entry& entry, DataCache& cache,
   }
 }
 
+double tflops(const Entry& entry) {
+  return entry.line.shape.flops() / entry.timing->median_us * 1e-6;
+}
+
+std::string schedule_text(const Entry& entry) {
+  return octile::to_string(entry.variant ? entry.variant->schedule : entry.line.schedule);
+}
+
 void print_row(const Entry& entry) {
-  std::printf("%-18s ", to_string(entry.shape).c_str());
+  std::printf("%-18s %-18s ", entry.line.kernel.c_str(), to_string(entry.line.shape).c_str());
   if (entry.timing) {
-    const double us = entry.timing->median_us;
-    std::printf("%9.2f %8.1f right ", us, entry.shape.flops() / us * 1e-6);
+    std::printf("%9.2f %8.1f right ", entry.timing->median_us, tflops(entry));
   } else {
     std::printf("%9s %8s %-5s ", "-", "-", "-");
   }
@@ -152,46 +150,93 @@ void print_row(const Entry& entry) {
     std::printf("%4d %5d %6.0f %s", report.registers,
                 report.spill_store_bytes + report.spill_load_bytes,
                 entry.variant->kernel.seconds * 1e3, report.wgmma_serialized ? "SERIALIZED " : "");
-    std::printf("| %s", to_string(entry.variant->schedule).c_str());
   } else {
-    std::printf("%4s %5s %6s | %s", "-", "-", "-", to_string(entry.schedule).c_str());
+    std::printf("%4s %5s %6s ", "-", "-", "-");
   }
-  std::printf("%s%s\n", entry.problem.empty() ? "" : " ! ", entry.problem.c_str());
+  std::printf("| %s%s%s\n", schedule_text(entry).c_str(), entry.problem.empty() ? "" : " ! ",
+              entry.problem.c_str());
   std::fflush(stdout);
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return out + "\"";
+}
+
+// {"kernel", "batch", "m", "n", "k", "schedule"}, and what is known of "us", "us_min", "tflops",
+// "registers", "spill_bytes", "serialized", "compile_ms", "problem".
+void print_json(const Entry& entry) {
+  const Shape& s = entry.line.shape;
+  std::printf("{\"kernel\": %s, \"batch\": %d, \"m\": %d, \"n\": %d, \"k\": %d, \"schedule\": %s",
+              quoted(entry.line.kernel).c_str(), s.batch, s.m, s.n, s.k,
+              quoted(schedule_text(entry)).c_str());
+  if (entry.timing) {
+    std::printf(", \"us\": %.3f, \"us_min\": %.3f, \"tflops\": %.1f", entry.timing->median_us,
+                entry.timing->min_us, tflops(entry));
+  }
+  if (entry.variant) {
+    const auto& report = entry.variant->kernel.report;
+    std::printf(
+        ", \"registers\": %d, \"spill_bytes\": %d, \"serialized\": %s, \"compile_ms\": %.0f",
+        report.registers, report.spill_store_bytes + report.spill_load_bytes,
+        report.wgmma_serialized ? "true" : "false", entry.variant->kernel.seconds * 1e3);
+  }
+  if (!entry.problem.empty()) std::printf(", \"problem\": %s", quoted(entry.problem).c_str());
+  std::printf("}\n");
+  std::fflush(stdout);
+}
+
+// Written after every row, so that a sweep that is cut short leaves a table.
+void write_best(const std::string& path, const std::vector<Entry>& entries) {
+  std::map<std::pair<std::string, Shape>, const Entry*> best;
+  for (const Entry& entry : entries) {
+    if (!entry.timing) continue;
+    const Entry*& slot = best[{entry.line.kernel, entry.line.shape}];
+    if (slot == nullptr || entry.timing->median_us < slot->timing->median_us) slot = &entry;
+  }
+  std::ofstream file(path);
+  for (const auto& [key, entry] : best) {
+    const ScheduleLine line{key.first, key.second, entry->variant->schedule};
+    char figures[64];
+    std::snprintf(figures, sizeof figures, "  # %.2f us, %.0f TFLOP/s", entry->timing->median_us,
+                  tflops(*entry));
+    file << to_string(line) << figures << "\n";
+  }
+  if (!file.flush()) throw Error("can't write " + path);
 }
 
 int run(int argc, char** argv) {
   const Options options = parse_options(argc, argv);
-  const OctileGemm& gemm = find_gemm(options.kernel);
-  std::ifstream file;
-  if (!options.file.empty()) {
-    file.open(options.file);
-    if (!file) throw Error("can't read " + options.file);
-  }
-  std::vector<Entry> entries = read_entries(options.file.empty() ? std::cin : file);
+  std::vector<Entry> entries = read_entries(options);
 
   cuda::Target target;
   if (!options.compile_only) {
     device();  // the context that launches use becomes current
     target = devices().at(0).target;
   }
-  compile_all(gemm, entries, target, options.threads);
+  compile_all(entries, target, options.threads);
 
   for (std::size_t i = 0; !options.emit.empty() && i < entries.size(); ++i) {
     if (entries[i].variant)
       write_source(options.emit + "/" + std::to_string(i) + ".cu",
                    entries[i].variant->program.source);
   }
-
-  std::printf("%-18s %9s %8s %-5s %4s %5s %6s | schedule\n", "m x n x k", "us", "TFLOP/s", "check",
-              "regs", "spill", "ms");
+  if (!options.json) {
+    std::printf("%-18s %-18s %9s %8s %-5s %4s %5s %6s | schedule\n", "kernel", "m x n x k", "us",
+                "TFLOP/s", "check", "regs", "spill", "ms");
+  }
   DataCache cache;
   int failures = 0;
   for (Entry& entry : entries) {
     // A refused schedule is an answer; one that compiles and then fails is not.
-    if (entry.variant && !options.compile_only) time_entry(gemm, entry, cache, options.timer);
+    if (entry.variant && !options.compile_only) time_entry(entry, cache, options.timer);
     failures += entry.variant && !entry.problem.empty();
-    print_row(entry);
+    options.json ? print_json(entry) : print_row(entry);
+    if (entry.timing && !options.best.empty()) write_best(options.best, entries);
   }
   return failures == 0 ? 0 : 1;
 }

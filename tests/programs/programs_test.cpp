@@ -1,6 +1,9 @@
 // Every program in one place: on the CPU, compiled for sm_90a without a GPU, or on a GPU.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <string_view>
+
 #include "octile/tests/programs/support.hpp"
 
 namespace octile::test {
@@ -12,8 +15,11 @@ void PrintTo(const Program& program, std::ostream* out) {
 
 namespace {
 
+// OCTILE_TEST_ON=cpu runs the GPU's tests on the CPU back end: a check of the tests.
 #if defined(OCTILE_PROGRAMS_ON_GPU)
-constexpr Where kWhere = Where::gpu;
+const char* const kAsked = std::getenv("OCTILE_TEST_ON");
+const Where kWhere =
+    kAsked != nullptr && std::string_view(kAsked) == "cpu" ? Where::cpu : Where::gpu;
 #elif defined(OCTILE_PROGRAMS_BY_NVRTC)
 constexpr Where kWhere = Where::nvrtc;
 #else

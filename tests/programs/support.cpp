@@ -182,6 +182,9 @@ Input Trial::input(ElementType element, const Dims& extents, Fill fill, const La
       case Fill::integers:
         value = static_cast<double>(random() % 9) - 4;
         break;
+      case Fill::powers:
+        value = std::exp2(static_cast<double>(random() % 3) - 1);
+        break;
       case Fill::counting:
         value = static_cast<double>(n);
         break;
@@ -198,7 +201,14 @@ Input Trial::input(ElementType element, const Dims& extents, Fill fill, const La
 Input Trial::output(ElementType element, const Dims& extents, Reference reference,
                     Tolerance tolerance, const Layout& layout) {
   auto array = std::make_shared<Array>(element, extents, layout);
-  outputs_.push_back({array, array->bytes, std::move(reference), tolerance, {}});
+  outputs_.push_back({array, array->bytes, std::move(reference), tolerance, {}, {}, {}});
+  return array;
+}
+
+Input Trial::output(ElementType element, const Dims& extents, Reference reference, Reference room,
+                    const Layout& layout) {
+  const Input array = output(element, extents, std::move(reference), kExact, layout);
+  outputs_.back().room = std::move(room);
   return array;
 }
 
@@ -208,7 +218,13 @@ Input Trial::inout(const Input& start, Reference reference, Tolerance tolerance,
   if (where_ != Where::nvrtc) {
     start->for_each([&](const Index& index) { array->set(index, start->get(index)); });
   }
-  outputs_.push_back({array, array->bytes, std::move(reference), tolerance, {}});
+  outputs_.push_back({array, array->bytes, std::move(reference), tolerance, {}, {}, {}});
+  return array;
+}
+
+Input Trial::inout(const Input& start, Reference reference, Reference room, const Layout& layout) {
+  const Input array = inout(start, std::move(reference), kExact, layout);
+  outputs_.back().room = std::move(room);
   return array;
 }
 
@@ -249,15 +265,20 @@ void Trial::launch(const std::string& what, const std::function<void(const Strea
 void Trial::compare(const std::string& what, Expected& expected) {
   const Array& got = *expected.array;
   if (expected.want.empty()) {
-    got.for_each([&](const Index& index) { expected.want.push_back(expected.reference(index)); });
+    got.for_each([&](const Index& index) {
+      expected.want.push_back(expected.reference(index));
+      expected.want_room.push_back(expected.room ? expected.room(index) : 0);
+    });
   }
   const std::ptrdiff_t which = &expected - outputs_.data();
   std::int64_t n = 0, wrong = 0;
   std::string first;
   got.for_each([&](const Index& index) {
-    const double want = expected.want[static_cast<std::size_t>(n++)], value = got.get(index);
+    const auto at = static_cast<std::size_t>(n++);
+    const double want = expected.want[at], value = got.get(index);
     const bool both_nan = std::isnan(want) && std::isnan(value);
-    const double room = expected.tolerance.absolute + expected.tolerance.relative * std::abs(want);
+    const double room = expected.tolerance.absolute + expected.tolerance.relative * std::abs(want) +
+                        expected.want_room[at];
     if (value == want || both_nan || std::abs(value - want) <= room) return;
     if (wrong++ == 0) {
       first = fmt::format("got {:.9g} instead of {:.9g} at [{}]", value, want,

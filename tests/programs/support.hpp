@@ -28,6 +28,7 @@ enum class Fill : std::uint8_t {
   normal,           ///< standard normals
   uniform,          ///< in [0.5, 2)
   integers,         ///< whole numbers in [-4, 4]: products and sums of them are exact
+  powers,           ///< 1/2, 1 or 2: what scales integers without rounding
   counting,         ///< 0, 1, 2, ... in row-major order
   signed_counting,  ///< ..., -1, 0, 1, ... around the middle
 };
@@ -114,9 +115,13 @@ class Trial {
   /// Poisoned before every run and compared after it.
   Input output(ElementType element, const Dims& extents, Reference reference,
                Tolerance tolerance = kExact, const Layout& layout = {});
+  /// The same, each element within `room` of the reference.
+  Input output(ElementType element, const Dims& extents, Reference reference, Reference room,
+               const Layout& layout = {});
   /// Holds `start`'s elements before every run; compared after it.
   Input inout(const Input& start, Reference reference, Tolerance tolerance = kExact,
               const Layout& layout = {});
+  Input inout(const Input& start, Reference reference, Reference room, const Layout& layout = {});
 
   /// Runs `kernel` on its own schedule and, except on the CPU, under each of `schedules`, on
   /// arrays and numbers in parameter order.
@@ -137,6 +142,20 @@ class Trial {
     run(kernel, std::vector<std::vector<Knob>>{}, args...);
   }
 
+  /// Only where kernels are compiled alone: under each schedule (an empty one is chosen), for
+  /// row-major tensors of these sizes, larger than any that a test holds.
+  template <class Kernel>
+  void compile_for(const Kernel& kernel, const ProblemSizes& sizes,
+                   const std::vector<std::vector<Knob>>& schedules) {
+    for (const std::vector<Knob>& knobs : schedules) {
+      if (where_ != Where::nvrtc) break;
+      Schedule schedule = kernel.schedule();
+      for (const Knob& knob : knobs) knob.apply(schedule);
+      const Kernel chosen = kernel.with(schedule);
+      compile(describe(kernel.name(), schedule), [=] { return chosen.compile_for(sizes); });
+    }
+  }
+
   /// Waits for compiles that are under way; everything that went wrong, one line each.
   std::vector<std::string> finish();
   int runs() const { return runs_; }
@@ -147,7 +166,8 @@ class Trial {
     std::vector<std::byte> before;
     Reference reference;
     Tolerance tolerance;
-    std::vector<double> want;
+    Reference room;  ///< beyond the tolerance, element by element; may be empty
+    std::vector<double> want, want_room;
   };
 
   template <class Kernel, class... Args>
