@@ -287,8 +287,10 @@ handle load(ir::ParamId tensor, const handle* indices, std::size_t rank, handle 
   return builder().load(tensor, {indices, indices + rank}, other);
 }
 
-void store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value, handle mask) {
+ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value,
+              handle mask) {
   builder().store(tensor, {indices, indices + rank}, value, mask);
+  return builder().insertion_region()->ops.back();
 }
 
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate) {
@@ -299,8 +301,8 @@ handle reduce(ir::ReduceKind kind, handle x, axis_key axis, std::int64_t group) 
   return builder().reduce(kind, x, axis_id(axis), group);
 }
 
-void fold(handle trip_count, const carried_spec* carried, std::size_t count, const fold_body& body,
-          handle* last) {
+ir::Op* fold(handle trip_count, const carried_spec* carried, std::size_t count,
+             const fold_body& body, handle* last) {
   std::vector<ir::Value*> init;
   bool wide = true;
   for (std::size_t i = 0; i < count; ++i) {
@@ -318,6 +320,7 @@ void fold(handle trip_count, const carried_spec* carried, std::size_t count, con
   };
   const std::vector<ir::Value*> results = builder().fold(trip_count, init, run);
   std::copy(results.begin(), results.end(), last);
+  return builder().insertion_region()->ops.back();
 }
 
 }  // namespace octile::detail::core
