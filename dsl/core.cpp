@@ -293,6 +293,19 @@ ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handl
   return builder().insertion_region()->ops.back();
 }
 
+void put_in_order(const std::vector<ir::Op*>& statements) {
+  const ir::Op* previous = nullptr;
+  for (ir::Op* op : statements) {
+    if (previous != nullptr && op->parent == previous->parent) {
+      std::vector<ir::Op*>& ops = op->parent->ops;
+      const auto at = std::find(ops.begin(), ops.end(), op);
+      const auto after = std::find(ops.begin(), ops.end(), previous);
+      if (at < after) std::rotate(at, at + 1, after + 1);
+    }
+    previous = op;
+  }
+}
+
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate) {
   return builder().dot(a, b, axis_id(axis), fast_accumulate);
 }

@@ -96,6 +96,9 @@ handle bitcast(ElementType to, handle x);
 handle load(ir::ParamId tensor, const handle* indices, std::size_t rank, handle other);
 ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value,
               handle mask);
+/// Moves statements of one region that were appended against the order given here, which is that of
+/// the user's program, behind those that they follow.
+void put_in_order(const std::vector<ir::Op*>& statements);
 
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate);
 handle reduce(ir::ReduceKind kind, handle x, axis_key axis, std::int64_t group);

@@ -373,12 +373,14 @@ stored store(const P& target, const V& value, const mask<E>& guard,
   return detail::store_to(target, value, guard);
 }
 
-/// Several stores as the result of a body.
+/// Several stores as the result of a body. They take effect in the order of the arguments, whatever
+/// order the compiler evaluates those in.
 template <std::same_as<stored>... S>
 stored stores(const S&... all) {
   stored joined;
   (joined.statements.insert(joined.statements.end(), all.statements.begin(), all.statements.end()),
    ...);
+  detail::core::put_in_order(joined.statements);
   return joined;
 }
 inline stored operator,(const stored& first, const stored& second) {
