@@ -233,8 +233,9 @@ constexpr constant<X * Y> operator*(constant<X>, constant<Y>) {
   return {};
 }
 template <std::int64_t X, std::int64_t Y>
-constexpr constant<(Y == 0 ? 0 : X / (Y == 0 ? 1 : Y))> operator/(constant<X>, constant<Y>) {
-  static_assert(Y != 0, "octile: a constant is divided by something other than 0");
+constexpr constant<X / (Y == 0 ? 1 : Y)> operator/(constant<X>, constant<Y>) {
+  static_assert(Y != 0,
+                "octile: a constant is divided by something other than 0: write 128_c / 2_c");
   return {};
 }
 

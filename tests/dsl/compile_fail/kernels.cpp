@@ -242,4 +242,11 @@ auto eighth_of_nine_parameters() {
 }
 #endif
 
+#if TWIN || CASE == 28
+// a constant is divided by something other than 0: write 128_c / 2_c
+auto constant_by_zero() {
+  return in<f32>("x", 8_c / WRONG(0_c) RIGHT(2_c));
+}
+#endif
+
 }  // namespace octile
