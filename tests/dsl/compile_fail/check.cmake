@@ -1,7 +1,16 @@
 # With CASE: SOURCE compiled with it must fail with one message, "octile: " and the words that the
 # comment below the case's #if has; or, after "compiler: ", the words of the compiler's own message.
 # Without: every twin compiles.
-set(command ${COMPILER} -std=c++20 -fsyntax-only -fdiagnostics-color=never -I${INCLUDE} ${FLAGS})
+# The arguments after "--" are the compiler and its flags.
+set(command "")
+set(seen FALSE)
+foreach(i RANGE 1 ${CMAKE_ARGC})
+  if(seen AND i LESS CMAKE_ARGC)
+    list(APPEND command "${CMAKE_ARGV${i}}")
+  elseif("${CMAKE_ARGV${i}}" STREQUAL "--")
+    set(seen TRUE)
+  endif()
+endforeach()
 if(NOT CASE)
   execute_process(COMMAND ${command} -DTWIN=1 ${SOURCE}
     RESULT_VARIABLE result ERROR_VARIABLE messages)
