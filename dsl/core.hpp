@@ -97,7 +97,7 @@ handle load(ir::ParamId tensor, const handle* indices, std::size_t rank, handle 
 ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value,
               handle mask);
 /// Moves statements of one region that were appended against the order given here, which is that of
-/// the user's program, behind those that they follow.
+/// the user's program, behind those that they follow; what was computed for them alone goes along.
 void put_in_order(const std::vector<ir::Op*>& statements);
 
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate);

@@ -324,15 +324,15 @@ TEST(Dot, ContractsTheSharedAxis) {
   %14: i64[BM] = iota BM
   %15: i64[BM] = add %13, %14
   %16: e4m3[BM, BK] = load a[%15, %12]
-  %17: e5m2[BK] = load b[%12, %8]
-  %18: f32[BM] = dot %16, %17 over BK fast
-  %19: i64 = mul %7, %3
-  %20: i64[BN] = iota BN
-  %21: i64[BN] = add %19, %20
-  %22: e5m2[BK, BN] = load b[%12, %21]
-  %23: f32[BM, BN] = dot %16, %22 over BK
-  store d[%21, %15], %23
-  store e[%15], %18
+  %17: i64 = mul %7, %3
+  %18: i64[BN] = iota BN
+  %19: i64[BN] = add %17, %18
+  %20: e5m2[BK, BN] = load b[%12, %19]
+  %21: f32[BM, BN] = dot %16, %20 over BK
+  store d[%19, %15], %21
+  %22: e5m2[BK] = load b[%12, %8]
+  %23: f32[BM] = dot %16, %22 over BK fast
+  store e[%15], %23
   grid %2, %5
 )");
 }

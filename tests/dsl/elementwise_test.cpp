@@ -258,14 +258,14 @@ TEST(Size, DimsAxesAndTheirQuotients) {
   %8: i64 = ceil_div %2, %7
   store d[%6], %8
   %9: i64 = mul %3, %4
-  %10: i64 = ceil_div %2, %9
-  %11: i64 = constant 5
-  %12: i64 = constant 7
-  %13: i64 = rem %2, %12
-  %14: i64 = add %9, %13
-  %15: i64 = constant 4
+  %10: i64 = constant 7
+  %11: i64 = rem %2, %10
+  %12: i64 = add %9, %11
+  %13: i64 = constant 4
+  store d[%13], %12
+  %14: i64 = ceil_div %2, %9
+  %15: i64 = constant 5
   store d[%15], %14
-  store d[%11], %10
   grid %0
 )");
 }

@@ -318,16 +318,16 @@ TEST(Store, BroadcastsAndDropsAxes) {
   %6: i64 = grid_index 0
   %7: i64 = grid_index 1
   %8: i64[BM] = iota BM
-  %9: f32[BM] = cast %8
-  %10: i64 = mul %6, %0
-  %11: i64[BM] = add %10, %8
-  %12: i64 = constant 0
-  %13: i64 = mul %7, %3
-  %14: i64[BN] = iota BN
-  %15: i64[BN] = add %13, %14
-  %16: f32 = constant 0.0
-  store d[%11, %15], %16
-  store d[%11, %12], %9
+  %9: i64 = mul %6, %0
+  %10: i64[BM] = add %9, %8
+  %11: i64 = mul %7, %3
+  %12: i64[BN] = iota BN
+  %13: i64[BN] = add %11, %12
+  %14: f32 = constant 0.0
+  store d[%10, %13], %14
+  %15: f32[BM] = cast %8
+  %16: i64 = constant 0
+  store d[%10, %16], %15
   grid %2, %5
 )");
 }
