@@ -50,6 +50,10 @@ struct axes {
   static constexpr std::size_t size = sizeof...(A);
 };
 
+// What a refused use gives: expr<invalid>, which expression.hpp defines.
+template <class... Use>
+auto refused();
+
 /// What plays the part of a tile in an expression. Gives `element`, `axis_set` and, unless it is an
 /// expression or a dim, `load()`.
 struct tile_base {
@@ -57,9 +61,24 @@ struct tile_base {
   template <class Fires = void>
   explicit operator bool() const {
     static_assert(never<Fires>,
-                  "octile: a tile can't be the condition of if, ?: or while: write "
-                  "select(condition, x, y), or store(place, value, when(condition))");
+                  "octile: a tile can't be the condition of if, ?:, for or while: write "
+                  "select(condition, x, y), or store(place, value, when(condition)); a loop is "
+                  "sum, fold or for_each");
     return false;
+  }
+  template <class... I>
+  auto operator()(const I&...) const {
+    static_assert(never<I...>,
+                  "octile: a scalar or a tile can't be indexed: only tensor parameters are called "
+                  "with indices; declare it in<T>(name, extents...)");
+    return refused<I...>();
+  }
+  template <class I>
+  auto operator[](const I&) const {
+    static_assert(never<I>,
+                  "octile: a scalar or a tile can't be indexed: only tensor parameters are called "
+                  "with indices; declare it in<T>(name, extents...)");
+    return refused<I>();
   }
 };
 
@@ -92,18 +111,45 @@ struct dim : detail::tile_base {
   static constexpr std::string_view name = Name.view();
   using element = i64;
   using axis_set = detail::axes<>;
+
+  template <class I>
+  auto operator[](const I&) const {
+    return no_blocks<I>();
+  }
+  template <class I>
+  auto at(const I&) const {
+    return no_blocks<I>();
+  }
+
+ private:
+  template <class I>
+  static auto no_blocks() {
+    static_assert(detail::never<I>,
+                  "octile: a dim is a problem size and has no blocks: index with a tile axis, "
+                  "axis<\"BM\"> BM and BM[i]");
+    return detail::refused<I>();
+  }
 };
 
 /// A tile axis. Its extent is bound by the schedule, or fixed here: `axis<"BK", 128>`. In an
 /// expression it is its extent, an i64 scalar.
 template <fixed_string Name, std::int64_t Extent = 0>
 struct axis : detail::axis_base {
-  static_assert(Extent >= 0, "octile: an axis has an extent of 1 or more");
+  static_assert(Extent >= 0,
+                "octile: an axis has an extent of 1 or more: axis<\"BM\", 64>, or axis<\"BM\"> for "
+                "the schedule to choose");
   static constexpr std::string_view name = Name.view();
   static constexpr std::int64_t extent = Extent;
 
   /// Binds the extent in a schedule: `gemm.with({BM(128)})`.
   axis_binding operator()(std::int64_t value) const { return {std::string(name), value}; }
+  template <class I>
+  requires(!std::is_arithmetic_v<I>) auto operator()(const I&) const {
+    static_assert(detail::never<I>,
+                  "octile: BM(128) binds an axis in a schedule; in a kernel its i-th block is "
+                  "BM[i]");
+    return detail::refused<I>();
+  }
   /// Indices of the i-th block of the axis: i * extent + 0, 1, ..., extent - 1.
   template <class I>
   auto operator[](const I& i) const {
@@ -122,14 +168,32 @@ struct constant : detail::constant_base {
   static constexpr std::int64_t value = N;
   using axis_type = axis<detail::literal_name<N>(), N>;
   template <class I>
+  auto operator()(const I&) const {
+    static_assert(detail::never<I>, "octile: the i-th block of a constant extent is 128_c[i]");
+    return detail::refused<I>();
+  }
+  template <class I>
   auto operator[](const I& i) const {
-    static_assert(N > 0, "octile: an axis has an extent of 1 or more");
-    return detail::block_of<axis_type>(i);
+    if constexpr (is_extent<I>()) {
+      return detail::block_of<axis_type>(i);
+    } else {
+      return detail::refused<I>();
+    }
   }
   template <class I>
   auto at(const I& start) const {
-    static_assert(N > 0, "octile: an axis has an extent of 1 or more");
-    return detail::span_of<axis_type>(start);
+    if constexpr (is_extent<I>()) {
+      return detail::span_of<axis_type>(start);
+    } else {
+      return detail::refused<I>();
+    }
+  }
+
+ private:
+  template <class I>
+  static constexpr bool is_extent() {
+    static_assert(N > 0, "octile: the extent of an axis is 1 or more: 128_c[i]");
+    return N > 0;
   }
 };
 
@@ -154,6 +218,26 @@ constexpr constant<detail::parse_digits<Digits...>()> operator""_c() {
 }
 
 }  // namespace literals
+
+// Constants of constants, for extents that are computed: 2_c * 64_c.
+template <std::int64_t X, std::int64_t Y>
+constexpr constant<X + Y> operator+(constant<X>, constant<Y>) {
+  return {};
+}
+template <std::int64_t X, std::int64_t Y>
+constexpr constant<X - Y> operator-(constant<X>, constant<Y>) {
+  return {};
+}
+template <std::int64_t X, std::int64_t Y>
+constexpr constant<X * Y> operator*(constant<X>, constant<Y>) {
+  return {};
+}
+template <std::int64_t X, std::int64_t Y>
+constexpr constant<X / (Y == 0 ? 1 : Y)> operator/(constant<X>, constant<Y>) {
+  static_assert(Y != 0,
+                "octile: a constant is divided by something other than 0: write 128_c / 2_c");
+  return {};
+}
 
 /// Groups of `Run` neighbours along an axis, as an argument of a reduction.
 template <class A, std::int64_t Run>

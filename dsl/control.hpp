@@ -15,11 +15,6 @@ std::tuple<T...> tuple(const T&... values) {
 
 namespace detail {
 
-template <class X>
-inline constexpr bool is_tuple = false;
-template <class... T>
-inline constexpr bool is_tuple<std::tuple<T...>> = true;
-
 /// A carried value, or several, as a tuple of expressions; numbers take their C++ type.
 template <class X>
 auto initial_values(const X& x) {
@@ -55,11 +50,19 @@ using body_result = std::invoke_result_t<const F&, expr<i64>, C...>;
 
 template <class F, class... C>
 constexpr bool check_body_arguments() {
-  constexpr bool ok = std::is_invocable_v<const F&, expr<i64>, C...>;
-  static_assert(ok,
+  constexpr fit call = fit_of<F, expr<i64>, C...>();
+  static_assert(call != fit::other_arguments,
                 "octile: a fold's function takes the index, then one argument per carried value: "
                 "[=](auto k, auto acc) for one");
-  return ok;
+  return call == fit::fits;
+}
+
+template <class R>
+constexpr bool check_body_result() {
+  static_assert(!std::is_same_v<R, stored>,
+                "octile: a fold's function returns the next value: return acc + x; for a loop of "
+                "stores write for_each");
+  return !std::is_same_v<R, stored>;
 }
 
 template <std::size_t Returned, std::size_t Carried>
@@ -118,6 +121,8 @@ struct fixed_point<F, std::tuple<C...>> {
       return;
     } else if constexpr (std::is_void_v<body_result<F, C...>>) {
       check_body_count<0, sizeof...(C)>();
+      return;
+    } else if constexpr (!check_body_result<body_result<F, C...>>()) {
       return;
     } else {
       using Next = decltype(next_values(std::declval<const std::tuple<C...>&>(),
@@ -188,11 +193,11 @@ namespace detail {
 
 template <class F>
 constexpr bool check_term_arguments() {
-  constexpr bool ok = !operand<F> && std::is_invocable_v<const F&, expr<i64>>;
-  static_assert(ok,
+  constexpr fit call = fit_of<F, expr<i64>>();
+  static_assert(call != fit::other_arguments,
                 "octile: sum(extent, f) takes a function of the index, [=](auto k) { ... }; "
                 "sum(tile, axis) adds along an axis");
-  return ok;
+  return call == fit::fits;
 }
 
 template <class T>
@@ -202,18 +207,27 @@ constexpr bool check_term_element() {
   return is_arithmetic_v<T>;
 }
 
+template <class R>
+constexpr bool check_term_result() {
+  constexpr bool ok = !std::is_void_v<R> && !std::is_same_v<R, stored>;
+  static_assert(ok,
+                "octile: sum's function returns the value to add: return dot(...); for a loop of "
+                "stores write for_each");
+  return ok;
+}
+
 template <class F>
 struct term_of {
   static auto find() {
     if constexpr (!check_term_arguments<F>()) {
       return expr<invalid>{};
-    } else if constexpr (std::is_void_v<std::invoke_result_t<const F&, expr<i64>>>) {
-      static_assert(never<F>,
-                    "octile: sum's function returns the value to add: return dot(...); for a loop "
-                    "of stores write for_each");
-      return expr<invalid>{};
     } else {
-      return decltype(as<void>(std::declval<const std::invoke_result_t<const F&, expr<i64>>&>())){};
+      using R = std::invoke_result_t<const F&, expr<i64>>;
+      if constexpr (!check_term_result<R>()) {
+        return expr<invalid>{};
+      } else {
+        return decltype(as<void>(std::declval<const R&>())){};
+      }
     }
   }
   using type = decltype(find());
@@ -240,35 +254,74 @@ requires(!detail::reducible<F>) auto sum(
   }
 }
 
+namespace detail {
+
+/// Whether R is what a statement gives: a token of `Tokens`, nothing, or a mistake that was
+/// reported.
+template <class R, class... Tokens>
+inline constexpr bool is_statement = std::is_void_v<R> || std::is_same_v<R, expr<invalid>> ||
+                                     (std::is_same_v<R, Tokens> || ...);
+
+template <class F>
+constexpr bool check_loop() {
+  constexpr fit call = fit_of<F, expr<i64>>();
+  static_assert(call != fit::other_arguments,
+                "octile: for_each's function takes the index: [=](auto k) { ... }");
+  if constexpr (call == fit::fits) {
+    constexpr bool stores = is_statement<std::invoke_result_t<const F&, expr<i64>>, stored>;
+    static_assert(stores,
+                  "octile: for_each's function stores: return store(d(...), x); to add up what it "
+                  "returns write sum");
+    return stores;
+  }
+  return call == fit::fits;
+}
+
+}  // namespace detail
+
 /// Runs f(index) for index = 0, ..., extent - 1, for the stores it makes.
 template <class Extent, class F>
 stored for_each(const Extent& extent, const F& f,
                 const std::source_location& location = std::source_location::current()) {
   detail::core::here(location);
-  if constexpr (detail::check_body_arguments<F>()) {
+  if constexpr (detail::check_loop<F>()) {
     const auto body = [&](detail::handle index, const detail::handle*, detail::handle*) {
       static_cast<void>(f(expr<i64>(index)));
     };
-    detail::core::fold(detail::to_extent(extent).value, nullptr, 0, detail::core::fold_body(body),
-                       nullptr);
+    return {{detail::core::fold(detail::to_extent(extent).value, nullptr, 0,
+                                detail::core::fold_body(body), nullptr)}};
+  } else {
+    return {};
   }
-  return {};
 }
+
+/// The token of a kernel's grid, which its function returns.
+struct gridded {};
 
 namespace detail {
 
 template <class Body, class... Index>
 constexpr bool check_grid_arguments() {
-  constexpr bool ok = std::is_invocable_v<const Body&, Index...>;
-  static_assert(ok,
-                "octile: grid's function takes one index per extent: [=](auto i, auto j) for two");
-  return ok;
+  if constexpr (operand<Body>) {
+    static_assert(never<Body>,
+                  "octile: grid takes extents, then a function of one index per extent: grid(M / "
+                  "BM, [=](auto i) { ... })");
+    return false;
+  } else {
+    constexpr fit call = fit_of<Body, Index...>();
+    static_assert(
+        call != fit::other_arguments,
+        "octile: grid's function takes one index per extent: [=](auto i, auto j) for two");
+    return call == fit::fits;
+  }
 }
 
 template <class R>
 constexpr bool check_grid_result() {
-  constexpr bool ok = std::is_void_v<R> || std::is_same_v<R, stored>;
-  static_assert(ok, "octile: a kernel stores its result: return store(d(...), value)");
+  constexpr bool ok = is_statement<R, stored>;
+  static_assert(ok,
+                "octile: a kernel stores its result: return store(d(...), value), or "
+                "stores(store(...), store(...))");
   return ok;
 }
 
@@ -293,27 +346,27 @@ void run_grid(const std::source_location& location, const Body& body, const E&..
 
 /// The grid: `body(i[, j[, k]])` runs once for every point of one to three extents, and stores.
 template <class E0, class Body>
-stored grid(const E0& e0, const Body& body,
-            const std::source_location& location = std::source_location::current()) {
+gridded grid(const E0& e0, const Body& body,
+             const std::source_location& location = std::source_location::current()) {
   detail::run_grid(location, body, e0);
   return {};
 }
 template <class E0, class E1, class Body>
-requires(!std::is_same_v<Body, std::source_location>) stored
+requires(!std::is_same_v<Body, std::source_location>) gridded
     grid(const E0& e0, const E1& e1, const Body& body,
          const std::source_location& location = std::source_location::current()) {
   detail::run_grid(location, body, e0, e1);
   return {};
 }
 template <class E0, class E1, class E2, class Body>
-requires(!std::is_same_v<Body, std::source_location>) stored
+requires(!std::is_same_v<Body, std::source_location>) gridded
     grid(const E0& e0, const E1& e1, const E2& e2, const Body& body,
          const std::source_location& location = std::source_location::current()) {
   detail::run_grid(location, body, e0, e1, e2);
   return {};
 }
 template <class E0, class E1, class E2, class E3, class Body, class... More>
-requires(!std::is_same_v<Body, std::source_location>) stored
+requires(!std::is_same_v<Body, std::source_location>) gridded
     grid(const E0&, const E1&, const E2&, const E3&, const Body&, const More&...) {
   static_assert(detail::never<Body>,
                 "octile: a grid has one to three extents: split one index into two with / and %, "

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "octile/codegen/ir/builder.hpp"
@@ -126,6 +127,50 @@ bool is_non_negative(const ir::Value* value, int depth = 8) {
     default:
       return false;
   }
+}
+
+bool is_statement(const ir::Op& op) {
+  return op.kind == ir::OpKind::store || op.kind == ir::OpKind::fold;
+}
+
+void add_operands(const ir::Op& op, std::unordered_set<const ir::Value*>& values) {
+  values.insert(op.operands.begin(), op.operands.end());
+  for (const ir::Region* region : op.regions) {
+    for (const ir::Op* inner : region->ops) add_operands(*inner, values);
+  }
+}
+
+// Moves `op` behind `previous` if it stands before it, and with it what was computed for it alone,
+// so that as little as possible is alive in between.
+void move_behind(const ir::Op& previous, ir::Op& op) {
+  std::vector<ir::Op*>& ops = op.parent->ops;
+  const auto after = std::find(ops.begin(), ops.end(), &previous);
+  const auto at = std::find(ops.begin(), after, &op);
+  if (at == after) return;
+  const ir::Function& function = *session().function;
+  std::unordered_set<const ir::Value*> needed(function.grid.begin(), function.grid.end());
+  add_operands(previous, needed);
+  std::vector<ir::Op*> moved{&op};
+  for (auto i = after; i != ops.begin();) {
+    ir::Op* x = *--i;
+    if (x == &op) {
+      *i = nullptr;
+      continue;
+    }
+    if (i < at && is_statement(*x)) break;
+    const bool free =
+        ir::info(x->kind).pure ||
+        (x->kind == ir::OpKind::load &&
+         function.params[static_cast<std::size_t>(x->attr.index)].access == ir::Access::in);
+    if (free && !needed.contains(x->result())) {
+      moved.push_back(x);
+      *i = nullptr;
+    } else {
+      add_operands(*x, needed);
+    }
+  }
+  ops.insert(after + 1, moved.rbegin(), moved.rend());
+  std::erase(ops, nullptr);
 }
 
 // A value of the type that `carried` has in the body. Not meant to be computed: the builder widens
@@ -287,8 +332,18 @@ handle load(ir::ParamId tensor, const handle* indices, std::size_t rank, handle 
   return builder().load(tensor, {indices, indices + rank}, other);
 }
 
-void store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value, handle mask) {
+ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value,
+              handle mask) {
   builder().store(tensor, {indices, indices + rank}, value, mask);
+  return builder().insertion_region()->ops.back();
+}
+
+void put_in_order(const std::vector<ir::Op*>& statements) {
+  const ir::Op* previous = nullptr;
+  for (ir::Op* op : statements) {
+    if (previous != nullptr && op->parent == previous->parent) move_behind(*previous, *op);
+    previous = op;
+  }
 }
 
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate) {
@@ -299,8 +354,8 @@ handle reduce(ir::ReduceKind kind, handle x, axis_key axis, std::int64_t group) 
   return builder().reduce(kind, x, axis_id(axis), group);
 }
 
-void fold(handle trip_count, const carried_spec* carried, std::size_t count, const fold_body& body,
-          handle* last) {
+ir::Op* fold(handle trip_count, const carried_spec* carried, std::size_t count,
+             const fold_body& body, handle* last) {
   std::vector<ir::Value*> init;
   bool wide = true;
   for (std::size_t i = 0; i < count; ++i) {
@@ -318,6 +373,7 @@ void fold(handle trip_count, const carried_spec* carried, std::size_t count, con
   };
   const std::vector<ir::Value*> results = builder().fold(trip_count, init, run);
   std::copy(results.begin(), results.end(), last);
+  return builder().insertion_region()->ops.back();
 }
 
 }  // namespace octile::detail::core

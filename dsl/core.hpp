@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "octile/codegen/ir/ir.hpp"
 
@@ -93,16 +94,20 @@ handle bitcast(ElementType to, handle x);
 
 /// `indices` has one entry per dimension of the tensor.
 handle load(ir::ParamId tensor, const handle* indices, std::size_t rank, handle other);
-void store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value, handle mask);
+ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value,
+              handle mask);
+/// Moves statements of one region that were appended against the order given here, which is that of
+/// the user's program, behind those that they follow; what was computed for them alone goes along.
+void put_in_order(const std::vector<ir::Op*>& statements);
 
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate);
 handle reduce(ir::ReduceKind kind, handle x, axis_key axis, std::int64_t group);
 
 /// Calls body(index, arguments, results) once, inside the loop, to fill `results`; leaves the
-/// values after the last trip in `last`. Each array has `count` entries.
+/// values after the last trip in `last`. Each array has `count` entries. Gives the loop.
 using fold_body = callback<void, handle, const handle*, handle*>;
-void fold(handle trip_count, const carried_spec* carried, std::size_t count, const fold_body& body,
-          handle* last);
+ir::Op* fold(handle trip_count, const carried_spec* carried, std::size_t count,
+             const fold_body& body, handle* last);
 
 }  // namespace core
 }  // namespace octile::detail

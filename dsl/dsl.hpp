@@ -9,4 +9,5 @@
 #include "octile/dsl/operations.hpp"
 #include "octile/dsl/parameter.hpp"
 #include "octile/dsl/reduction.hpp"
+#include "octile/dsl/refusals.hpp"
 #include "octile/dsl/tensor.hpp"

@@ -35,14 +35,20 @@ concept element_tag = requires {
 namespace detail {
 
 /// Element of what a reported mistake results in. Every check accepts it, so that a mistake is
-/// reported once.
-struct invalid {};
+/// reported once; nothing of it is ever run.
+struct invalid {
+  static constexpr ElementType type = ElementType::f32;
+  static constexpr int bits = 0;
+};
 
 template <class T>
 inline constexpr bool is_arithmetic_v =
     std::same_as<T, f32> || std::same_as<T, i32> || std::same_as<T, i64>;
 template <class T>
 inline constexpr bool is_integer_v = std::same_as<T, i32> || std::same_as<T, i64>;
+/// Takes no number with a fraction.
+template <class T>
+inline constexpr bool is_whole_v = is_integer_v<T> || std::same_as<T, u8> || std::same_as<T, b1>;
 template <class T>
 inline constexpr bool is_fp8_v = std::same_as<T, e4m3> || std::same_as<T, e5m2>;
 

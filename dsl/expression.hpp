@@ -6,10 +6,16 @@
 #pragma once
 
 #include <functional>
+#include <tuple>
 
 #include "octile/dsl/axis.hpp"
 
 namespace octile {
+
+template <class T, ir::Access Access, std::size_t Rank>
+struct tensor;
+template <class T, ir::Access Access, std::size_t Rank, class Axes, class Mask>
+struct place;
 
 /// A tile with named axes (a scalar when there are none): its value in the kernel being traced.
 template <class T, class... A>
@@ -21,16 +27,57 @@ struct expr : detail::tile_base {
   expr() = default;
   explicit expr(detail::handle v) : value(v) {}
 
+  /// A variable may be given another tile of its own type while the kernel is traced, but not from
+  /// inside of a function that captured it by value.
+  template <class X>
+  void operator=(const X&) const {
+    static_assert(!std::is_same_v<X, expr>,
+                  "octile: a tile can't be changed in place: name a new value, auto y = x + z, or "
+                  "carry it through fold");
+    static_assert(std::is_same_v<X, expr>,
+                  "octile: a tile's element type and axes are fixed: name a new value, auto y = "
+                  "...");
+  }
+};
+
+/// What a reported mistake results in; takes part in everything without a further message.
+template <>
+struct expr<detail::invalid> : detail::tile_base {
+  using element = detail::invalid;
+  using axis_set = detail::axes<>;
+  detail::handle value = nullptr;
+
+  expr() = default;
+  explicit expr(detail::handle) {}
+
+  template <class X>
+  const expr& operator=(const X&) const {
+    return *this;
+  }
   template <class... I>
-  auto operator()(const I&...) const {
-    static_assert(detail::never<expr, I...>,
-                  "octile: a scalar or a tile can't be indexed: only tensor parameters are called "
-                  "with indices; declare it in<T>(name, extents...)");
-    return expr<detail::invalid>{};
+  expr operator()(const I&...) const {
+    return {};
+  }
+  template <class I>
+  expr operator[](const I&) const {
+    return {};
+  }
+  template <class X>
+  expr other(const X&) const {
+    return {};
+  }
+  template <class X>
+  expr when(const X&) const {
+    return {};
   }
 };
 
 namespace detail {
+
+template <class... Use>
+auto refused() {
+  return expr<invalid>{};
+}
 
 template <class T, class Axes>
 struct expr_over;
@@ -46,6 +93,18 @@ template <class X>
 inline constexpr bool is_expr = false;
 template <class T, class... A>
 inline constexpr bool is_expr<expr<T, A...>> = true;
+template <class X>
+inline constexpr bool is_tensor = false;
+template <class T, ir::Access Access, std::size_t Rank>
+inline constexpr bool is_tensor<tensor<T, Access, Rank>> = true;
+template <class X>
+inline constexpr bool is_place = false;
+template <class T, ir::Access Access, std::size_t Rank, class Axes, class Mask>
+inline constexpr bool is_place<place<T, Access, Rank, Axes, Mask>> = true;
+template <class X>
+inline constexpr bool is_tuple = false;
+template <class... T>
+inline constexpr bool is_tuple<std::tuple<T...>> = true;
 
 template <class X>
 concept tile_like = std::is_base_of_v<tile_base, X>;
@@ -67,17 +126,29 @@ inline constexpr bool refers_to_tile<std::reference_wrapper<X>> = true;
 template <tile_like X>
 inline constexpr bool refers_to_tile<std::reference_wrapper<const X>> = true;
 
-/// What makes a call ours: a tile, or something that refers to one.
+/// What makes a call ours: a tile, something that refers to one, or a tensor without its indices.
 template <class X>
-concept mentions_tile = tile_like<X> || refers_to_tile<X>;
+concept mentions_tile = tile_like<X> || refers_to_tile<X> || is_tensor<X>;
 
 template <class X>
 expr<invalid> refuse_operand() {
-  static_assert(!refers_to_tile<X>,
-                "octile: tiles are held by value: pass the tile itself, not a pointer or std::ref "
-                "to it");
-  static_assert(operand<X> || refers_to_tile<X>,
-                "octile: an operand is a tile, a scalar or a number; this is none of them");
+  if constexpr (refers_to_tile<X>) {
+    static_assert(never<X>,
+                  "octile: tiles are held by value: pass the tile itself, not a pointer or "
+                  "std::ref to it");
+  } else if constexpr (is_tensor<X>) {
+    static_assert(never<X>,
+                  "octile: a tensor isn't a tile: index it first, one index per dimension: "
+                  "a(BM[i], BK[k])");
+  } else if constexpr (is_tuple<X>) {
+    static_assert(never<X>,
+                  "octile: a fold of a tuple gives a tuple: take it apart first, auto [x, y] = "
+                  "fold(...)");
+  } else {
+    static_assert(never<X>,
+                  "octile: an operand is a tile, a scalar or a number; this is none of them: write "
+                  "x + 1.0f, or pass the value as a parameter of the kernel");
+  }
   return {};
 }
 
@@ -115,7 +186,7 @@ template <class T, literal X>
 auto literal_expr(const X& x) {
   if constexpr (std::is_same_v<T, invalid>) {
     return expr<invalid>{};
-  } else if constexpr (std::is_floating_point_v<X> && (is_integer_v<T> || std::is_same_v<T, u8>)) {
+  } else if constexpr (std::is_floating_point_v<X> && is_whole_v<T>) {
     static_assert(never<X>,
                   "octile: a number with a fraction can't join an integer tile: write an integer, "
                   "or cast<f32>(x) the tile first");
@@ -141,6 +212,55 @@ auto as(const X& x) {
   }
 }
 
+/// How a function that the user gave goes with the arguments that it is called with.
+enum class fit : std::uint8_t {
+  fits,
+  other_arguments,  ///< it takes others: refused in our words
+  broken,           ///< its body doesn't compile: the compiler has said why
+};
+
+template <class F, std::size_t... N>
+constexpr bool takes(std::index_sequence<N...>) {
+  return std::is_invocable_v<const F&, std::enable_if_t<(N >= 0), expr<invalid>>...>;
+}
+template <class F, std::size_t Given, std::size_t Count>
+constexpr bool takes_instead() {
+  if constexpr (Given == Count) {
+    return false;
+  } else {
+    return takes<F>(std::make_index_sequence<Count>{});
+  }
+}
+template <class F, std::size_t Given, std::size_t... Count>
+constexpr bool takes_other_count(std::index_sequence<Count...>) {
+  return (takes_instead<F, Given, Count>() || ...);
+}
+
+/// A function without `auto` in its arguments.
+template <class F>
+concept plain_function = !std::is_class_v<F> || requires {
+  &F::operator();
+};
+
+template <class F, class... Args>
+constexpr fit fit_of() {
+  if constexpr (operand<F>) {
+    return fit::other_arguments;
+  } else if constexpr (std::is_invocable_v<const F&, Args...>) {
+    return fit::fits;
+  } else if constexpr (plain_function<F>) {
+    return fit::other_arguments;
+  } else if constexpr (takes_other_count<F, sizeof...(Args)>(
+                           std::make_index_sequence<sizeof...(Args) + 4>{})) {
+    return fit::other_arguments;
+  } else {
+    // Says what the compiler has to say, where it hasn't yet.
+    using result [[maybe_unused]] =
+        decltype(std::declval<const F&>()(std::declval<const Args&>()...));
+    return fit::broken;
+  }
+}
+
 template <class E>
 inline constexpr bool is_invalid = std::is_same_v<typename E::element, invalid>;
 
@@ -148,7 +268,9 @@ inline constexpr bool is_invalid = std::is_same_v<typename E::element, invalid>;
 template <class X>
 auto to_index(const X& x) {
   if constexpr (std::is_floating_point_v<X>) {
-    static_assert(never<X>, "octile: an index is an integer, not a floating-point number");
+    static_assert(
+        never<X>,
+        "octile: an index is an integer, not a floating-point number: write 2, or cast<i64>(x)");
     return expr<invalid>{};
   } else {
     auto e = as<i64>(x);
@@ -164,6 +286,20 @@ auto to_index(const X& x) {
       return expr<invalid>{};
     }
   }
+}
+
+/// Whether none is a name where a place belongs: the indices of a tensor, the number of a block.
+template <class... I>
+constexpr bool check_indices() {
+  constexpr bool axis = (std::is_base_of_v<axis_base, I> || ...);
+  constexpr bool size = (is_dim<I> || ...);
+  static_assert(!axis,
+                "octile: an axis isn't an index: BM[i] is its i-th block, BM.at(start) any other "
+                "place, value(BM) its extent");
+  static_assert(axis || !size,
+                "octile: a dim isn't an index: BM[i] is the i-th block of a tile axis, value(M) "
+                "the problem size itself");
+  return !axis && !size;
 }
 
 /// Extent of a grid or a fold.
@@ -201,21 +337,27 @@ namespace detail {
 template <class A, class E>
 constexpr bool check_new_axis() {
   constexpr bool fresh = !has_axis_v<typename E::axis_set, A>;
-  static_assert(fresh, "octile: the start of a block already runs along the block's own axis");
+  static_assert(fresh,
+                "octile: the start of a block already runs along the block's own axis: start it at "
+                "a scalar, BM[i] or BM.at(offset)");
   return fresh;
 }
 
 template <class A, class I>
 auto block_of(const I& i) {
-  auto number = to_index(i);
-  using E = decltype(number);
-  if constexpr (is_invalid<E>) {
-    return expr<invalid>{};
-  } else if constexpr (!check_new_axis<A, E>()) {
+  if constexpr (!check_indices<I>()) {
     return expr<invalid>{};
   } else {
-    return block<A, union_t<typename E::axis_set, axes<A>>>{{},
-                                                            core::block(key_of<A>, number.value)};
+    auto number = to_index(i);
+    using E = decltype(number);
+    if constexpr (is_invalid<E>) {
+      return expr<invalid>{};
+    } else if constexpr (!check_new_axis<A, E>()) {
+      return expr<invalid>{};
+    } else {
+      return block<A, union_t<typename E::axis_set, axes<A>>>{{},
+                                                              core::block(key_of<A>, number.value)};
+    }
   }
 }
 
@@ -252,16 +394,30 @@ struct ratio : detail::tile_base {
 template <fixed_string Name, detail::axis_like Divisor>
 constexpr ratio<dim<Name>, Divisor> operator/(dim<Name>, Divisor) {
   static_assert(!detail::integer_constant<Divisor> || detail::fixed_extent_v<Divisor> > 0,
-                "octile: a problem size is divided by 1 or more");
+                "octile: a problem size is divided by 1 or more: write K / 128_c");
   return {};
 }
-template <fixed_string Name, class Divisor>
-requires std::is_arithmetic_v<Divisor> ratio<dim<Name>, constant<1>>
-operator/(dim<Name>, Divisor) {
-  static_assert(detail::never<Divisor>,
-                "octile: a problem size is divided by an axis or a constant, rounding up: write "
-                "K / 128_c");
+namespace detail {
+
+// Other quotients of a size would truncate, and a grid of them would leave out the last block.
+template <class... Use>
+constexpr ratio<dim<"">, constant<1>> refuse_quotient() {
+  static_assert(never<Use...>,
+                "octile: a problem size is divided by an axis or a constant, rounding up: write K "
+                "/ 128_c, or ceil_div(K, n); value(K) / n truncates");
   return {};
+}
+
+}  // namespace detail
+
+template <fixed_string Name, class Divisor>
+requires(std::is_arithmetic_v<Divisor> || detail::tile_like<Divisor>) constexpr auto operator/(
+    dim<Name>, Divisor) {
+  return detail::refuse_quotient<Divisor>();
+}
+template <class Dim, class Divisor, detail::operand Y>
+constexpr auto operator/(ratio<Dim, Divisor>, Y) {
+  return detail::refuse_quotient<Dim, Y>();
 }
 
 /// Index of the group of n that each element of a block falls in: floor(index / n).

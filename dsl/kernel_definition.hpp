@@ -8,6 +8,7 @@
 
 #include "octile/dsl/control.hpp"
 #include "octile/dsl/parameter.hpp"
+#include "octile/dsl/refusals.hpp"
 
 namespace octile {
 
@@ -32,17 +33,17 @@ namespace detail {
 
 template <class Body, class... Symbols>
 constexpr bool check_body() {
-  constexpr bool callable = std::is_invocable_v<const Body&, Symbols...>;
-  static_assert(callable,
+  constexpr fit call = fit_of<Body, Symbols...>();
+  static_assert(call != fit::other_arguments,
                 "octile: the last argument of kernel() is a function of one argument per "
                 "parameter, in order: [](auto a, auto b, auto d) { ... }");
-  if constexpr (callable) {
+  if constexpr (call == fit::fits) {
     using R = std::invoke_result_t<const Body&, Symbols...>;
-    constexpr bool ok = std::is_void_v<R> || std::is_same_v<R, stored>;
+    constexpr bool ok = is_statement<R, gridded>;
     static_assert(ok, "octile: a kernel's function returns grid(extents..., [=](auto i) { ... })");
     return ok;
   }
-  return callable;
+  return call == fit::fits;
 }
 
 template <class P>
@@ -52,19 +53,18 @@ inline constexpr bool is_parameter<tensor_decl<T, Access, Rank>> = true;
 template <class T>
 inline constexpr bool is_parameter<scalar_decl<T>> = true;
 
-template <class... Params>
+template <bool Ok>
 constexpr bool check_parameters() {
-  constexpr bool ok = (is_parameter<Params> && ...);
-  static_assert(ok,
+  static_assert(Ok,
                 "octile: kernel() takes a name, then parameters - in, out, inout, scalar - and "
                 "last its function");
-  return ok;
+  return Ok;
 }
 
 template <class Body, class... Params>
 kernel_definition<Params...> define(std::string name, const Body& body, const Params&... params) {
   const auto run = [&] {
-    if constexpr (check_parameters<Params...>()) {
+    if constexpr (check_parameters<(is_parameter<Params> && ...)>()) {
       if constexpr (check_body<Body, typename Params::symbol...>()) {
         // Parameters are declared in order: braces fix the order of evaluation.
         boost::hana::unpack(
@@ -80,15 +80,19 @@ kernel_definition<Params...> define(std::string name, const Body& body, const Pa
 
 /// Traces a kernel: its name, its parameters, and a function of their symbols that stores results.
 /// Throws ir::Error for what the types can't tell, such as a parameter declared twice.
-template <class... Args>
-auto define_kernel(std::string name, const Args&... args) {
-  const auto all = boost::hana::basic_tuple<const Args*...>{&args...};
-  constexpr std::size_t last = sizeof...(Args) - 1;
-  return [&]<std::size_t... N>(std::index_sequence<N...>) {
-    return detail::define(std::move(name), *boost::hana::at_c<last>(all),
-                          *boost::hana::at_c<N>(all)...);
+template <class Name, class... Args>
+auto define_kernel(const Name& name, const Args&... args) {
+  if constexpr (!detail::check_parameters < std::is_convertible_v<const Name&, std::string> &&
+                sizeof...(Args) != 0 > ()) {
+    return kernel_definition<>(nullptr);
+  } else {
+    const auto all = boost::hana::basic_tuple<const Args*...>{&args...};
+    constexpr std::size_t last = sizeof...(Args) - 1;
+    return [&]<std::size_t... N>(std::index_sequence<N...>) {
+      return detail::define(name, *boost::hana::at_c<last>(all), *boost::hana::at_c<N>(all)...);
+    }
+    (std::make_index_sequence<last>{});
   }
-  (std::make_index_sequence<last>{});
 }
 
 }  // namespace octile

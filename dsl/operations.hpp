@@ -10,12 +10,10 @@ namespace detail {
 /// What the operands of a two-operand operation must be, and what it gives.
 enum class family : std::uint8_t { arithmetic, integer, comparison, logical };
 
-// Two operands of different element types; says which one to cast where a narrow float is involved.
 template <class A, class B>
-expr<invalid> refuse_mixed() {
+constexpr void refuse_mixed() {
   static_assert(never<A, B>,
                 "octile: operands have different element types: cast<T>(x) one of them");
-  return {};
 }
 
 template <family F, class T>
@@ -60,6 +58,23 @@ struct literals_as<X, Y> {
 template <class X, class Y>
 using literals_as_t = typename literals_as<X, Y>::type;
 
+/// Whether the operands' element types go together under F; says what to write otherwise.
+template <family F, class A, class B>
+constexpr bool check_elements() {
+  if constexpr (F == family::logical) {
+    if constexpr (!check_element<F, A>()) {
+      return false;
+    } else {
+      return check_element<F, B>();
+    }
+  } else if constexpr (!std::is_same_v<A, B>) {
+    refuse_mixed<A, B>();
+    return false;
+  } else {
+    return check_element<F, A>();
+  }
+}
+
 template <family F, class X, class Y>
 auto binary(ir::OpKind kind, const X& x, const Y& y) {
   auto a = as<literals_as_t<X, Y>>(x);
@@ -69,9 +84,7 @@ auto binary(ir::OpKind kind, const X& x, const Y& y) {
   using T = typename A::element;
   if constexpr (is_invalid<A> || is_invalid<B>) {
     return expr<invalid>{};
-  } else if constexpr (!std::is_same_v<T, typename B::element>) {
-    return refuse_mixed<T, typename B::element>();
-  } else if constexpr (!check_element<F, T>()) {
+  } else if constexpr (!check_elements<F, T, typename B::element>()) {
     return expr<invalid>{};
   } else {
     using R = std::conditional_t<F == family::comparison, b1, T>;
@@ -108,9 +121,12 @@ auto unary(ir::OpKind kind, const X& x) {
   }
 }
 
-/// Operators are ours where a tile takes part, and where M / BM is not meant.
+/// Operators are ours where a tile takes part, or an axis as its extent, and where M / BM is not
+/// meant.
+template <class X>
+concept takes_part = mentions_tile<X> || std::is_base_of_v<axis_base, X>;
 template <class X, class Y>
-concept mention_tiles = mentions_tile<X> || mentions_tile<Y>;
+concept mention_tiles = takes_part<X> || takes_part<Y>;
 
 }  // namespace detail
 
@@ -134,22 +150,6 @@ OCTILE_OPERATOR(>=, cmp_ge, comparison)
 OCTILE_OPERATOR(&&, logical_and, logical)
 OCTILE_OPERATOR(||, logical_or, logical)
 #undef OCTILE_OPERATOR
-
-// Tiles are values of one type each; what would change one in place is refused.
-#define OCTILE_ASSIGNMENT(op)                                                                    \
-  template <detail::tile_like X, class Y>                                                        \
-  X& operator op(X& x, const Y&) {                                                               \
-    static_assert(detail::never<X>,                                                              \
-                  "octile: a tile can't be changed in place: name a new value, auto y = x + z, " \
-                  "or carry it through fold");                                                   \
-    return x;                                                                                    \
-  }
-OCTILE_ASSIGNMENT(+=)
-OCTILE_ASSIGNMENT(-=)
-OCTILE_ASSIGNMENT(*=)
-OCTILE_ASSIGNMENT(/=)
-OCTILE_ASSIGNMENT(%=)
-#undef OCTILE_ASSIGNMENT
 
 #define OCTILE_FUNCTION(name, kind, float_only)            \
   template <detail::mentions_tile X>                       \
@@ -365,10 +365,27 @@ requires(detail::operand<X>) auto value(const X& x) {
   return detail::to_index(x);
 }
 
+namespace detail {
+
+template <class F, class E>
+constexpr bool check_let() {
+  constexpr fit call = fit_of<F, E>();
+  static_assert(call != fit::other_arguments,
+                "octile: let(x, f) calls f with one value: let(x, [=](auto v) { ... })");
+  return call == fit::fits;
+}
+
+}  // namespace detail
+
 /// Names a shared value: f(x).
 template <class X, class F>
 auto let(const X& x, const F& f) {
-  return f(detail::as<void>(x));
+  auto value = detail::as<void>(x);
+  if constexpr (detail::check_let<F, decltype(value)>()) {
+    return f(value);
+  } else {
+    return expr<detail::invalid>{};
+  }
 }
 
 }  // namespace octile

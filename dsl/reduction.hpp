@@ -9,9 +9,11 @@ namespace detail {
 
 template <std::int64_t Extent, std::int64_t Run>
 constexpr bool check_run() {
-  static_assert(Run > 0, "octile: within(axis, n) needs n of 1 or more");
+  static_assert(Run > 0, "octile: within(axis, n) needs n of 1 or more: within(BN, 128_c)");
   constexpr bool divides = Run <= 0 || Extent == 0 || Extent % Run == 0;
-  static_assert(divides, "octile: within(axis, n) needs n to divide the axis' extent");
+  static_assert(divides,
+                "octile: within(axis, n) needs n to divide the axis' extent: take a divisor of it, "
+                "or another extent for the axis");
   return Run > 0 && divides;
 }
 

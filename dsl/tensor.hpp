@@ -4,13 +4,16 @@
 #include <array>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "octile/dsl/operations.hpp"
 
 namespace octile {
 
-/// The token of a store that has been recorded. A body returns one, or several by `stores`.
-struct stored {};
+/// The token of stores that have been recorded. A body returns one, or several by `stores`.
+struct stored {
+  std::vector<ir::Op*> statements;
+};
 
 /// The value that a load takes out of bounds, as its last argument: x(BM[i], other(-1.0f)).
 template <class X>
@@ -64,23 +67,29 @@ struct no_mask {
 template <class T, class X>
 constexpr bool check_other() {
   static_assert(std::is_same_v<typename X::element, T>,
-                "octile: other(x) must have the tensor's element type: cast<T>(x)");
+                "octile: other(x) must have the tensor's element type: other(cast<T>(x))");
   static_assert(X::axis_set::size == 0,
                 "octile: other(x) is a scalar: one value for everything out of bounds");
   return std::is_same_v<typename X::element, T> && X::axis_set::size == 0;
 }
 
+// A value for a tensor of element T as an expression; a number takes the tensor's element type.
+template <class T, class V>
+auto value_for(const V& value) {
+  if constexpr (!literal<V>) {
+    return as<void>(value);
+  } else if constexpr (std::is_floating_point_v<V> && is_whole_v<T>) {
+    return literal_expr<T>(value);  // refused
+  } else {
+    return octile::cast<T>(value);
+  }
+}
+
 // The out-of-bounds value of a tensor of element T; null after a mistake.
 template <class T, class X>
 handle other_value(const X& value) {
-  auto v = [&] {
-    if constexpr (literal<X>) {
-      return octile::cast<T>(value);
-    } else {
-      return as<void>(value);
-    }
-  }();
-  if constexpr (is_invalid<decltype(v)>) {
+  auto v = value_for<T>(value);
+  if constexpr (is_invalid<decltype(v)> || std::is_same_v<T, invalid>) {
     return nullptr;
   } else {
     check_other<T, decltype(v)>();
@@ -93,6 +102,18 @@ constexpr bool check_readable() {
   static_assert(Access != ir::Access::out,
                 "octile: this tensor is declared out<T> and can't be read: declare it inout<T>");
   return Access != ir::Access::out;
+}
+
+template <class Own>
+constexpr bool check_single_mask() {
+  static_assert(std::is_same_v<Own, no_mask>,
+                "octile: a store has one when(): combine the conditions with &&");
+  return std::is_same_v<Own, no_mask>;
+}
+
+template <class... Use>
+void refuse_assignment() {
+  static_assert(never<Use...>, "octile: a tensor isn't assigned to: store(d(BM[i], BN[j]), x)");
 }
 
 }  // namespace detail
@@ -111,6 +132,16 @@ struct place : detail::tile_base {
   detail::handle loaded = nullptr;
   Mask guard{};
 
+  place(ir::ParamId param_in, const std::array<detail::handle, Rank>& indices_in,
+        detail::handle loaded_in, const Mask& guard_in)
+      : param(param_in), indices(indices_in), loaded(loaded_in), guard(guard_in) {}
+  place(const place&) = default;
+  void operator=(const place&) const { detail::refuse_assignment<T, Axes>(); }
+  template <class X>
+  void operator=(const X&) const {
+    detail::refuse_assignment<T, X>();
+  }
+
   detail::expr_over_t<element, Axes> load() const {
     static_assert(std::is_same_v<Mask, detail::no_mask>,
                   "octile: when() guards a store; for a load write select(condition, x, y)");
@@ -128,7 +159,8 @@ struct place : detail::tile_base {
   template <class X>
   auto when(const X& condition) const {
     auto m = octile::when(condition);
-    return place<T, Access, Rank, Axes, decltype(m)>{{}, param, indices, loaded, m};
+    detail::check_single_mask<Mask>();
+    return place<T, Access, Rank, Axes, decltype(m)>(param, indices, loaded, m);
   }
 };
 
@@ -138,10 +170,6 @@ template <class X>
 inline constexpr bool is_other = false;
 template <class X>
 inline constexpr bool is_other<out_of_bounds<X>> = true;
-template <class X>
-inline constexpr bool is_place = false;
-template <class T, ir::Access Access, std::size_t Rank, class Axes, class Mask>
-inline constexpr bool is_place<place<T, Access, Rank, Axes, Mask>> = true;
 
 // The axis whose plain block an index is; void for other indices.
 template <class X>
@@ -198,6 +226,8 @@ struct tensor {
       return split(std::index_sequence_for<I...>{}, index...);
     } else if constexpr (!detail::check_rank<Rank, sizeof...(I)>()) {
       return expr<detail::invalid>{};
+    } else if constexpr (!detail::check_indices<I...>()) {
+      return expr<detail::invalid>{};
     } else if constexpr (!detail::check_distinct_blocks<I...>()) {
       return expr<detail::invalid>{};
     } else {
@@ -216,17 +246,18 @@ struct tensor {
   auto split(std::index_sequence<N...>, const I&... index) const {
     constexpr std::size_t last = sizeof...(I) - 1;
     const auto all = std::forward_as_tuple(index...);
-    static_assert(detail::is_other<std::remove_cvref_t<std::tuple_element_t<last, decltype(all)>>>,
-                  "octile: other(x) comes after the indices");
-    return [&]<std::size_t... K>(std::index_sequence<K...>) {
-      auto p = (*this)(std::get<K>(all)...);
-      if constexpr (detail::is_invalid<decltype(p)>) {
-        return p;
-      } else {
-        return p.other(std::get<last>(all).value);
+    if constexpr ((detail::is_other<I> + ...) != 1 ||
+                  !detail::is_other<
+                      std::remove_cvref_t<std::tuple_element_t<last, decltype(all)>>>) {
+      static_assert(detail::never<I...>,
+                    "octile: other(x) comes once, after the indices: x(BM[i], BN[j], other(1))");
+      return expr<detail::invalid>{};
+    } else {
+      return [&]<std::size_t... K>(std::index_sequence<K...>) {
+        return (*this)(std::get<K>(all)...).other(std::get<last>(all).value);
       }
+      (std::make_index_sequence<last>{});
     }
-    (std::make_index_sequence<last>{});
   }
 
   template <class... E>
@@ -235,7 +266,7 @@ struct tensor {
       return expr<detail::invalid>{};
     } else {
       using Axes = typename detail::union_all<typename E::axis_set...>::type;
-      place<T, Access, Rank, Axes> p{{}, param, {e.value...}, nullptr, {}};
+      place<T, Access, Rank, Axes> p(param, {e.value...}, nullptr, {});
       // Read where it is written in the program: a later store to an inout tensor must not show.
       if constexpr (Access != ir::Access::out) {
         p.loaded = detail::core::load(param, p.indices.data(), Rank, nullptr);
@@ -279,53 +310,43 @@ constexpr bool check_mask_covered() {
   return is_subset_v<M, Axes>;
 }
 
-template <class Own>
-constexpr bool check_single_mask() {
-  static_assert(std::is_same_v<Own, no_mask>,
-                "octile: a store has one when(): combine the conditions with &&");
-  return std::is_same_v<Own, no_mask>;
-}
-
+// What is stored after a mistake: nothing.
 template <class T, ir::Access Access, std::size_t Rank, class Axes, class Own, class V, class M>
-void store_checked(const place<T, Access, Rank, Axes, Own>& p, const V& v, const M& guard) {
+stored store_checked(const place<T, Access, Rank, Axes, Own>& p, const V& v, const M& guard) {
   using C = typename M::condition_type;
-  if constexpr (!check_writable<Access>() || is_invalid<V>) {
-    return;
+  if constexpr (!check_writable<Access>() || is_invalid<V> || std::is_same_v<T, invalid>) {
+    return {};
   } else if constexpr (!check_stored_element<T, typename V::element>()) {
-    return;
+    return {};
   } else if constexpr (!check_covered<Axes, typename V::axis_set>()) {
-    return;
+    return {};
   } else if constexpr (std::is_same_v<C, no_mask>) {
-    core::store(p.param, p.indices.data(), Rank, v.value, nullptr);
+    return {{core::store(p.param, p.indices.data(), Rank, v.value, nullptr)}};
   } else if constexpr (is_invalid<C>) {
-    return;
-  } else if constexpr (check_mask_covered<Axes, typename C::axis_set>()) {
-    core::store(p.param, p.indices.data(), Rank, v.value, guard.condition.value);
-  }
-}
-
-// The stored value as an expression; a number takes the tensor's element type.
-template <class T, class V>
-auto stored_value(const V& value) {
-  if constexpr (literal<V>) {
-    return octile::cast<T>(value);
+    return {};
+  } else if constexpr (!check_mask_covered<Axes, typename C::axis_set>()) {
+    return {};
   } else {
-    return as<void>(value);
+    return {{core::store(p.param, p.indices.data(), Rank, v.value, guard.condition.value)}};
   }
 }
 
 template <class P, class V, class M>
-void store_to(const P& target, const V& value, const M& guard) {
+stored store_to(const P& target, const V& value, const M& guard) {
   if constexpr (is_place<P>) {
-    store_checked(target, stored_value<typename P::target_element>(value), guard);
-  } else if constexpr (tile_like<P>) {
-    static_assert(
-        std::is_same_v<typename P::element, invalid>,
-        "octile: store's first argument is a tensor's place, for instance d(BM[i], BN[j])");
+    return store_checked(target, value_for<typename P::target_element>(value), guard);
   } else {
+    constexpr bool reported = [] {
+      if constexpr (tile_like<P>) {
+        return std::is_same_v<typename P::element, invalid>;
+      } else {
+        return false;
+      }
+    }();
     static_assert(
-        never<P>,
+        reported,
         "octile: store's first argument is a tensor's place, for instance d(BM[i], BN[j])");
+    return {};
   }
 }
 
@@ -338,11 +359,10 @@ stored store(const P& target, const V& value,
              const std::source_location& location = std::source_location::current()) {
   detail::core::here(location);
   if constexpr (detail::is_place<P>) {
-    detail::store_to(target, value, target.guard);
+    return detail::store_to(target, value, target.guard);
   } else {
-    detail::store_to(target, value, detail::no_mask{});
+    return detail::store_to(target, value, detail::no_mask{});
   }
-  return {};
 }
 /// Stores a tile where a condition holds: store(d(BM[i]), x, when(x > 0)).
 template <class P, class V, class E>
@@ -350,17 +370,21 @@ stored store(const P& target, const V& value, const mask<E>& guard,
              const std::source_location& location = std::source_location::current()) {
   detail::core::here(location);
   if constexpr (detail::is_place<P>) detail::check_single_mask<typename P::mask_type>();
-  detail::store_to(target, value, guard);
-  return {};
+  return detail::store_to(target, value, guard);
 }
 
-/// Several stores as the result of a body.
+/// Several stores as the result of a body. They take effect in the order of the arguments, whatever
+/// order the compiler evaluates those in.
 template <std::same_as<stored>... S>
-stored stores(S...) {
-  return {};
+stored stores(const S&... all) {
+  stored joined;
+  (joined.statements.insert(joined.statements.end(), all.statements.begin(), all.statements.end()),
+   ...);
+  detail::core::put_in_order(joined.statements);
+  return joined;
 }
-inline stored operator,(stored, stored) {
-  return {};
+inline stored operator,(const stored& first, const stored& second) {
+  return stores(first, second);
 }
 
 }  // namespace octile

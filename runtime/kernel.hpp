@@ -177,9 +177,9 @@ Kernel<Params...> make_kernel(const kernel_definition<Params...>& definition) {
 
 /// Makes a kernel: its name, its parameters in order, and a function of their symbols that stores
 /// the results. See docs/language.md.
-template <class... Args>
-auto kernel(std::string name, Args... args) {
-  return detail::make_kernel(define_kernel(std::move(name), std::move(args)...));
+template <class Name, class... Args>
+auto kernel(const Name& name, Args... args) {
+  return detail::make_kernel(define_kernel(name, std::move(args)...));
 }
 
 }  // namespace octile

@@ -78,6 +78,19 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
       constexpr int BN_i1 = 0;
       div_21[0] = (fmaxf(reduce_17[0], 1.00000001e-10f) / 448.0f);
     }
+    // store s
+    if (thread % 8 == 0) {
+      {
+        constexpr int BN_i1 = 0;
+        {
+          const long long i0 = (mul_11 + (long long)(BM_t));
+          const long long i1 = ((mul_8 + (long long)(BN_t + BN_i1)) / 128ll);
+          if (in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll))) {
+            s_p[i0 * s_s0 + i1 * s_s1] = div_21[0];
+          }
+        }
+      }
+    }
     // store q
     {
       {
@@ -101,19 +114,6 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
               for (int e = 0; e < 16; ++e)
                 if (i1 + e < K_dim) to[e] = elements[e];
             }
-          }
-        }
-      }
-    }
-    // store s
-    if (thread % 8 == 0) {
-      {
-        constexpr int BN_i1 = 0;
-        {
-          const long long i0 = (mul_11 + (long long)(BM_t));
-          const long long i1 = ((mul_8 + (long long)(BN_t + BN_i1)) / 128ll);
-          if (in_bounds(i0, M_dim) && in_bounds(i1, ceil_div(K_dim, 128ll))) {
-            s_p[i0 * s_s0 + i1 * s_s1] = div_21[0];
           }
         }
       }
