@@ -68,7 +68,7 @@ inline Knob stages(int count) {
 inline Knob consumers(int count) {
   return {[](Schedule& s, const Knob& k) { s.consumers = k.number(); }, count};
 }
-/// Warps of a kernel without a dot.
+/// Warps of a kernel without a dot, or of one that multiplies with mma.sync.
 inline Knob warps(int count) {
   return {[](Schedule& s, const Knob& k) { s.warps = k.number(); }, count};
 }
@@ -122,6 +122,11 @@ inline Knob split_fold(int count) {
 /// The dot's first operand on the N side of the tensor core, for few rows.
 inline Knob swap_operands(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.swap_operands = k.number(); }, on};
+}
+/// Tensor-core dots by mma.sync and cp.async, the way of targets without wgmma (true), or by wgmma
+/// (false). Their FP8 sums differ in their last bits: see docs/targets.md.
+inline Knob mma_sync(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.mma_sync = k.number(); }, on};
 }
 /// Stores through shared memory and TMA (true), or straight from registers (false).
 inline Knob tma_store(bool on = true) {

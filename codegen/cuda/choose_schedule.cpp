@@ -10,7 +10,9 @@
 #include <optional>
 #include <set>
 
+#include "octile/codegen/cuda/choose_mma.hpp"
 #include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/cuda/target.hpp"
 #include "octile/codegen/passes/passes.hpp"
 
 namespace octile::cuda {
@@ -206,6 +208,7 @@ class Chooser {
 
   std::vector<int> splits(const ir::Op& dot) const {
     const ir::Op* fold = dot.parent->owner;
+    if (uses_mma_sync(partial_, target_)) return {1};
     if (partial_.split_fold > 1 || partial_.cluster > 1 || partial_.tma_store == 1 ||
         fold == nullptr || fold->parent != function_.body || !is_sum_from_zero(*fold)) {
       return {1};
@@ -227,6 +230,7 @@ class Chooser {
   // Microseconds of one launch; nothing for shapes that waste more than they compute.
   std::optional<double> estimate(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
                                  std::int64_t by, Schedule& s) {
+    if (uses_mma_sync(s, target_)) return estimate_mma(dot, x, y, bx, by, s);
     bool swap = s.swap_operands < 0 ? bx % 64 != 0 && by % 64 == 0 : s.swap_operands == 1;
     std::int64_t m = swap ? by : bx, n = swap ? bx : by;
     double x_size = static_cast<double>(uses_[x].size), y_size = static_cast<double>(uses_[y].size);
@@ -262,6 +266,25 @@ class Chooser {
     // Few CTAs can't draw the whole bandwidth of the memory.
     double bandwidth = kMemoryBytesPerMicrosecond * std::min(1.0, 0.35 + 0.75 * busy);
     return std::max(clocks / kClocksPerMicrosecond, bytes / bandwidth + 2.0);
+  }
+
+  // The same where mma.sync multiplies.
+  std::optional<double> estimate_mma(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
+                                     std::int64_t by, const Schedule& s) {
+    bool swap = s.swap_operands < 0 ? bx % 16 != 0 && by % 16 == 0 : s.swap_operands == 1;
+    const double x_size = static_cast<double>(uses_[x].size),
+                 y_size = static_cast<double>(uses_[y].size);
+    const int bytes = size_in_bytes(dot.operand(0)->type.element);
+    MmaTiles t{swap ? by : bx, swap ? bx : by};
+    t.k_bytes = fixed(dot.attr.axis) ? static_cast<double>(fixed(dot.attr.axis)) * bytes : 128.0;
+    t.trips = trips(dot);
+    t.tiles =
+        std::ceil(x_size / static_cast<double>(bx)) * std::ceil(y_size / static_cast<double>(by));
+    t.bytes = (x_size + y_size) * t.k_bytes * t.trips + 2 * x_size * y_size;
+    t.fp8 = bytes == 1;
+    t.promoted = t.fp8 && !dot.attr.fast_accumulate;
+    if (auto cost = mma_cost(t, s, target_)) return cost;
+    return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
   }
 
   bool legal(const Schedule& s, std::string& reason) const {

@@ -71,7 +71,8 @@ void Emitter::name_index(const ir::Op& fold, const std::string& trip) {
 }
 
 void Emitter::fold(const ir::Op& op) {
-  if (const FoldPlan* plan = plan_.find_fold(&op)) return pipelined_fold(*plan);
+  if (const FoldPlan* plan = plan_.find_fold(&op))
+    return plan_.mma_sync ? copied_fold(*plan) : pipelined_fold(*plan);
   begin_carried(op);
   std::string index = name_of(op.regions[0]->args[0]);
   names_[op.regions[0]->args[0]] = index;

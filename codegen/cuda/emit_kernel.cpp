@@ -5,6 +5,7 @@
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
 #include "octile/codegen/cuda/prelude.hpp"
+#include "octile/codegen/cuda/target.hpp"
 
 namespace octile::cuda {
 
@@ -24,6 +25,15 @@ int Emitter::loader_warps() const {
   bool any = std::any_of(plan_.folds.begin(), plan_.folds.end(),
                          [](const FoldPlan& f) { return !f.small.empty(); });
   return !any ? 0 : plan_.panel_bytes > 0 ? 2 : 3;
+}
+
+int Emitter::loader_threads() const {
+  return plan_.mma_sync ? plan_.compute_threads : 32 * loader_warps();
+}
+
+// Whether the kernel may use wgmma and TMA.
+bool Emitter::is_for_hopper() const {
+  return features_of(request_.target).wgmma && !plan_.mma_sync;
 }
 
 void Emitter::kernel_signature(CudaProgram& program) {
@@ -58,8 +68,10 @@ void Emitter::kernel_signature(CudaProgram& program) {
     list.push_back(fmt::format("const int tiles_{}", g));
     program.args.push_back({ArgKind::grid_extent, static_cast<int>(g), 0});
   }
+  // Said to hold one CTA, a multiprocessor gives threads all the registers they can use.
+  const bool one_cta = plan_.specialized || !is_for_hopper();
   std::string bounds =
-      plan_.specialized ? fmt::format("{}, 1", plan_.threads) : fmt::format("{}", plan_.threads);
+      one_cta ? fmt::format("{}, 1", plan_.threads) : fmt::format("{}", plan_.threads);
   out_.raw(fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}(\n    {}) {{\n",
                        bounds, program.entry, fmt::join(list, ",\n    ")));
 }
@@ -67,7 +79,8 @@ void Emitter::kernel_signature(CudaProgram& program) {
 void Emitter::shared_memory_setup() {
   if (plan_.shared_bytes == 0) return;
   out_.line("extern __shared__ unsigned char shared_bytes[];");
-  out_.line("const u32 ring_address = (shared_address(shared_bytes) + 1023) & ~1023u;");
+  out_.line("const u32 ring_address = (shared_address(shared_bytes) + {0}) & ~{0}u;",
+            plan_.shared_alignment - 1);
   out_.line(
       "unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));");
   out_.line("unsigned char* const scratch = ring + {};", plan_.scratch_offset);
@@ -193,7 +206,7 @@ void Emitter::produce_small(const SmallLoad& s) {
   std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
   std::string name = param_name(*s.load);
   out_.line("#pragma unroll");
-  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, 32 * loader_warps());
+  out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, loader_threads());
   std::map<ir::AxisId, std::string> at;
   std::int64_t scale = 1;
   for (std::size_t i = s.axes.size(); i-- > 0;) {
@@ -379,8 +392,8 @@ CudaProgram Emitter::run() {
   program.dependent_launch = plan_.schedule.dependent_launch;
   out_.raw(fmt::format("// {}: printed by Octile for {}, schedule [{}]\n", function_.name,
                        program.arch, to_string(request_.schedule)));
-  out_.raw(prelude());
-  out_.raw(wgmma_functions());
+  out_.raw(is_for_hopper() ? prelude() : portable_prelude());
+  if (is_for_hopper()) out_.raw(wgmma_functions());
   out_.raw("\n");
   kernel_signature(program);
   out_.open("  // roles and shared memory");

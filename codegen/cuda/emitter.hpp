@@ -67,6 +67,8 @@ class Emitter {
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
   int loader_warps() const;
+  int loader_threads() const;
+  bool is_for_hopper() const;
   int loads_under_way() const;
   void finish_small_tiles();
   std::string tiles_text() const;
@@ -142,6 +144,17 @@ class Emitter {
   std::string wgmma_name(const DotPlan& dot) const;
   std::string wgmma_functions() const;
 
+  // emit_mma.cpp: dots by mma.sync, and folds whose operands all threads copy ahead.
+  void dot_by_mma(const DotPlan& dot);
+  void multiply(const DotPlan& dot, const std::string& array, int chunk_begin, int chunk_end);
+  std::string operand_address(const DotPlan& dot, const Operand& operand, int chunk) const;
+  void fill(const DotPlan& dot, const Operand& operand);
+  void fill_early(const ir::Op& op);
+  void copy_tile(const CopyLoad& copy, const std::string& to);
+  void copy_stage(const FoldPlan& plan, const std::string& trip, const std::string& stage);
+  void copied_fold(const FoldPlan& plan);
+  void copied_trip(const FoldPlan& plan);
+
   // emit_fold.cpp
   void fold(const ir::Op& op);
   void begin_carried(const ir::Op& op);
@@ -177,6 +190,7 @@ class Emitter {
   std::unordered_set<const ir::Value*> needed_;
   /// When set, an element is evaluated at these coordinates instead of a thread's registers.
   const std::map<ir::AxisId, std::string>* point_ = nullptr;
+  std::unordered_map<const ir::Op*, std::string> in_place_;  ///< dot -> array that it adds into
   std::string stage_ = "stage";  ///< variable that holds the stage being read
   int split_ranks_ = 1;          ///< CTAs of a split fold that go on after it
 };

@@ -7,6 +7,8 @@
 
 #include "octile/codegen/cuda/legality.hpp"
 #include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/cuda/plan_mma.hpp"
+#include "octile/codegen/cuda/target.hpp"
 
 namespace octile::cuda {
 
@@ -50,9 +52,12 @@ class Planner {
 
   Plan run() {
     if (std::string problem = value_problem(schedule()); !problem.empty()) refuse(problem);
+    if (std::string problem = target_problem(schedule(), request_.target); !problem.empty())
+      refuse(problem);
     ir::for_each_op(*function_.body, [&](const ir::Op& op) {
       if (op.kind == OpKind::dot) plan_dot(op);
     });
+    choose_instruction();
     plan_folds();
     plan_threads();
     build_family();
@@ -77,6 +82,15 @@ class Planner {
                                 to_string(request_.schedule), why));
   }
 
+  void choose_instruction() {
+    plan_.mma_sync = uses_mma_sync(schedule(), request_.target) &&
+                     std::any_of(plan_.dots.begin(), plan_.dots.end(),
+                                 [](const DotPlan& d) { return d.tensor_core; });
+    if (!plan_.mma_sync) return;
+    plan_.shared_alignment = 128;
+    if (std::string problem = wgmma_knob(schedule()); !problem.empty()) refuse(problem);
+  }
+
   void plan_dot(const ir::Op& op) {
     DotPlan d;
     d.op = &op;
@@ -89,15 +103,19 @@ class Planner {
     plan_.dots.push_back(d);
   }
 
-  // The M side of wgmma takes multiples of 64 rows, the N side multiples of 8 columns.
+  // The M side of wgmma takes multiples of 64 rows, that of mma.sync of 16, the N side multiples of
+  // 8 columns.
   void assign_sides(DotPlan& d, const ir::Value* a, const ir::Value* b) {
     ir::AxisId x = other_axis(a, d.k_axis), y = other_axis(b, d.k_axis);
     bool swap = schedule().swap_operands == 1;
-    if (schedule().swap_operands < 0) swap = extent(x) % 64 != 0 && extent(y) % 64 == 0;
+    const int rows = uses_mma_sync(schedule(), request_.target) ? 16 : 64;
+    if (schedule().swap_operands < 0) swap = extent(x) % rows != 0 && extent(y) % rows == 0;
     if (m_axes_.count(x) || n_axes_.count(y)) swap = false;
     if (m_axes_.count(y) || n_axes_.count(x)) swap = true;
-    d.m = {swap ? b : a, swap ? y : x, 0, -1, -1};
-    d.n = {swap ? a : b, swap ? x : y, 0, -1, -1};
+    d.m.value = swap ? b : a;
+    d.m.axis = swap ? y : x;
+    d.n.value = swap ? a : b;
+    d.n.axis = swap ? x : y;
     if (n_axes_.count(d.m.axis) || m_axes_.count(d.n.axis)) {
       refuse(fmt::format("dots need axis '{}' on both sides of the tensor core",
                          axis_name(n_axes_.count(d.m.axis) ? d.m.axis : d.n.axis)));
@@ -107,6 +125,7 @@ class Planner {
   }
 
   void plan_folds() {
+    if (plan_.mma_sync) return find_copies(function_, request_, analysis_, plan_);
     for (const ir::Op* op : function_.body->ops) {
       if (op->kind != OpKind::fold) continue;
       FoldPlan f;
@@ -145,6 +164,12 @@ class Planner {
       plan_.compute_threads = blocked_threads();
       plan_.consumers = (plan_.compute_threads + 127) / 128;
       plan_.threads = plan_.compute_threads;
+      return;
+    }
+    if (plan_.mma_sync) {
+      if (std::string problem = arrange_warps(function_, request_, analysis_, plan_);
+          !problem.empty())
+        refuse(problem);
       return;
     }
     int blocks = 1 << 20;
@@ -232,6 +257,11 @@ class Planner {
     } else {
       for (const DotPlan& d : plan_.dots) {
         if (!d.tensor_core) continue;
+        if (plan_.mma_sync) {
+          add_warp_axis(d.m.axis, true);
+          add_warp_axis(d.n.axis, false);
+          continue;
+        }
         add_mma_axis(d.m.axis, true, d.shape);
         add_mma_axis(d.n.axis, false, d.shape);
       }
@@ -248,6 +278,13 @@ class Planner {
                             : mma_n_layout(axis, name, extent(axis), shape));
   }
 
+  void add_warp_axis(ir::AxisId axis, bool m_side) {
+    if (plan_.family.has(axis)) return;
+    std::string name = emitted_axis_name(function_, axis);
+    plan_.family.add(m_side ? warp_m_layout(axis, name, extent(axis), plan_.warps)
+                            : warp_n_layout(axis, name, extent(axis), plan_.warps));
+  }
+
   // Axes that no dot produces: on the side that the tiles they meet in leave free.
   void add_other_axis(ir::AxisId axis) {
     if (plan_.family.has(axis)) return;
@@ -261,7 +298,9 @@ class Planner {
     }
     std::string name = emitted_axis_name(function_, axis);
     MmaShape shape;
-    if (!meets_n && extent(axis) >= 8) {
+    if (plan_.mma_sync && extent(axis) >= 8 && (!meets_n || !meets_m)) {
+      add_warp_axis(axis, meets_n);
+    } else if (!meets_n && extent(axis) >= 8) {
       shape.n = std::min(256, round_up(extent(axis), 8));
       shape.n_blocks = (extent(axis) + shape.n - 1) / shape.n;
       plan_.family.add(mma_n_layout(axis, name, extent(axis), shape));
@@ -383,10 +422,10 @@ class Planner {
     for (DotPlan& d : plan_.dots) {
       if (!d.tensor_core) continue;
       for (Operand* o : {&d.m, &d.n}) {
-        if (o->tma >= 0) continue;
+        if (o->tma >= 0 || o->in_ring) continue;
         o->scratch = scratch;
         scratch += o->rows * d.swizzle * d.chunks;
-        scratch = round_up(scratch, kStageAlignment);
+        scratch = round_up(scratch, plan_.shared_alignment);
       }
     }
     plan_.scratch_bytes = scratch;
@@ -400,7 +439,7 @@ class Planner {
     int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0);
     plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
     if (plan_.shared_bytes > 0)
-      plan_.shared_bytes += kStageAlignment;  // the base may need aligning
+      plan_.shared_bytes += plan_.shared_alignment;  // the base may need aligning
     int limit = request_.target.shared_bytes_per_block;
     if (plan_.shared_bytes > limit) {
       refuse(fmt::format("{} bytes of shared memory, {} over the limit of {}{}", plan_.shared_bytes,
@@ -420,7 +459,21 @@ class Planner {
     return any;
   }
 
+  int copy_ring() {
+    int other = plan_.shared_alignment + (uses_reduce() ? 4096 : 0);
+    for (const DotPlan& d : plan_.dots) {
+      if (!d.tensor_core) continue;
+      for (const Operand* o : {&d.m, &d.n}) {
+        if (!o->in_ring) other += round_up(o->rows * d.swizzle * d.chunks, plan_.shared_alignment);
+      }
+    }
+    std::string problem = plan_copy_ring(function_, request_, analysis_, other, plan_);
+    if (!problem.empty()) refuse(problem);
+    return plan_.stages * plan_.stage_bytes;
+  }
+
   int plan_ring() {
+    if (plan_.mma_sync) return copy_ring();
     if (!plan_.specialized) return 0;
     for (FoldPlan& f : plan_.folds) {
       find_small_loads(function_, analysis_, plan_, f);
