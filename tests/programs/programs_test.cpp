@@ -1,6 +1,8 @@
-// Every program in one place: on the CPU, compiled for sm_90a without a GPU, or on a GPU.
+// Every program in one place: on the CPU, compiled without a GPU, for sm_90a and for targets
+// without wgmma, or on a GPU.
 #include <gtest/gtest.h>
 
+#include "octile/codegen/cuda/target.hpp"
 #include "octile/tests/programs/support.hpp"
 
 namespace octile::test {
@@ -32,6 +34,26 @@ TEST_P(Programs, AreCorrect) {
   for (const std::string& problem : trial.finish()) ADD_FAILURE() << problem;
   EXPECT_GT(trial.runs(), 0);
 }
+
+#if defined(OCTILE_PROGRAMS_ON_GPU)
+TEST_P(Programs, AreCorrectByMmaSync) {
+  if (const std::string problem = gpu_problem(); !problem.empty()) GTEST_SKIP() << problem;
+  Trial trial(kWhere, MmaSync{});
+  GetParam().run(trial);
+  for (const std::string& problem : trial.finish()) ADD_FAILURE() << problem;
+  if (trial.runs() == 0) GTEST_SKIP() << "no dot for the tensor core";
+}
+#elif defined(OCTILE_PROGRAMS_BY_NVRTC)
+TEST_P(Programs, CompileForMmaSync) {
+  for (const char* arch : {"sm_89", "sm_120a"}) {
+    SCOPED_TRACE(arch);
+    Trial trial(kWhere, MmaSync{cuda::target_named(arch)});
+    GetParam().run(trial);
+    for (const std::string& problem : trial.finish()) ADD_FAILURE() << problem;
+    EXPECT_GT(trial.runs(), 0);
+  }
+}
+#endif
 
 INSTANTIATE_TEST_SUITE_P(All, Programs, testing::ValuesIn(programs()),
                          [](const auto& info) { return info.param.name; });

@@ -96,11 +96,20 @@ using Input = std::shared_ptr<Array>;
 
 using Reference = std::function<double(const Index&)>;
 
+/// That dots are to be multiplied by mma.sync; the target matters without a GPU.
+struct MmaSync {
+  cuda::Target target = {};
+};
+
 /// Runs one program's kernels in one place and compares what they store with references. Problems
 /// are collected, not thrown.
 class Trial {
  public:
   explicit Trial(Where where);
+  /// Dots are multiplied by mma.sync, compiled for `target` or, on a GPU, as a knob asks. Knobs
+  /// that only wgmma has are left out of a program's schedules; without a GPU its own one is
+  /// enough, and on a GPU programs without a tensor-core dot don't run again.
+  Trial(Where where, const MmaSync& by);
   ~Trial();
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
@@ -123,12 +132,12 @@ class Trial {
   template <class Kernel, class... Args>
   void run(const Kernel& kernel, const std::vector<std::vector<Knob>>& schedules,
            const Args&... args) {
-    one(kernel, args...);
+    try_schedule(kernel, kernel.schedule(), args...);
     for (const std::vector<Knob>& knobs : schedules) {
-      if (where_ == Where::cpu) break;
+      if (where_ == Where::cpu || (mma_sync_ && where_ == Where::nvrtc)) break;
       Schedule schedule = kernel.schedule();
       for (const Knob& knob : knobs) knob.apply(schedule);
-      one(kernel.with(schedule), args...);
+      try_schedule(kernel, schedule, args...);
     }
     forget();
   }
@@ -151,11 +160,17 @@ class Trial {
   };
 
   template <class Kernel, class... Args>
+  void try_schedule(const Kernel& kernel, const Schedule& schedule, const Args&... args) {
+    if (auto s = adapted(kernel.ir(), schedule)) one(kernel.with(*s), args...);
+  }
+  template <class Kernel, class... Args>
   void one(const Kernel& kernel, const Args&... args) {
     ++runs_;
     const std::string what = describe(kernel.name(), kernel.schedule());
     if (where_ == Where::nvrtc) {
-      compile(what, [kernel, args...] { return kernel.compile_call({}, host(args)...); });
+      compile(what, [kernel, target = target_, args...] {
+        return kernel.compile_call(target, host(args)...);
+      });
       return;
     }
     launch(what, [&](const Stream& stream) { kernel(stream, on(stream, args)...); });
@@ -177,6 +192,7 @@ class Trial {
     }
   }
 
+  std::optional<Schedule> adapted(const ir::Function& function, Schedule schedule) const;
   std::string describe(const std::string& kernel, const Schedule& schedule) const;
   void compile(const std::string& what, std::function<CompiledVariant()> job);
   void launch(const std::string& what, const std::function<void(const Stream&)>& call);
@@ -184,6 +200,8 @@ class Trial {
   void forget();
 
   Where where_;
+  bool mma_sync_ = false;
+  cuda::Target target_;
   int runs_ = 0;
   bool may_spill_ = false;
   std::uint32_t seed_ = 1;
