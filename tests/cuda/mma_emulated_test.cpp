@@ -42,7 +42,9 @@ class Matrix {
                 size_);
     return numerics::decode(element_, bits);
   }
-  EmulatedTensor tensor() { return {bytes_.data(), {extents_[0], extents_[1]}}; }
+  runtime::Argument argument() {
+    return octile::view(static_cast<void*>(bytes_.data()), element_, {extents_[0], extents_[1]});
+  }
   bool is_guard_whole() const {
     return std::all_of(bytes_.end() - kGuard, bytes_.end(),
                        [](unsigned char b) { return b == 0xFF; });
@@ -56,11 +58,10 @@ class Matrix {
   std::vector<unsigned char> bytes_;
 };
 
-template <class Kernel>
-cuda::CudaProgram program_of(const Kernel& kernel, const ProblemSizes& sizes,
-                             const Schedule& schedule, const cuda::Target& target) {
-  runtime::KernelState& state = kernel.state();
-  return state.emit(state.dispatch(schedule), sizes, target);
+template <class Kernel, class... Matrices>
+void run(const Kernel& kernel, const Schedule& schedule, Matrices&... matrices) {
+  const std::array<runtime::Argument, sizeof...(Matrices)> list{matrices.argument()...};
+  emulate(kernel.ir(), schedule, cuda::target_named("sm_89"), list);
 }
 
 int blocks(std::int64_t size, std::int64_t extent) {
@@ -75,8 +76,6 @@ struct Case {
 Schedule with(std::initializer_list<Knob> knobs) {
   return apply_knobs({}, knobs);
 }
-
-const cuda::Target kTarget = cuda::target_named("sm_89");
 
 TEST(MmaEmulated, BlockScaledProducts) {
   const auto gemm = fp8_gemm();
@@ -94,11 +93,7 @@ TEST(MmaEmulated, BlockScaledProducts) {
     Matrix sa(ElementType::f32, c.m, runs), sb(ElementType::f32, blocks(c.n, 128), runs);
     Matrix d(ElementType::bf16, c.m, c.n);
     a.fill(1), b.fill(2), sa.fill(3, true), sb.fill(4, true);
-    const auto program =
-        program_of(gemm, {{"M", c.m}, {"N", c.n}, {"K", c.k}}, c.schedule, kTarget);
-    emulate(program, {a.tensor(), sa.tensor(), b.tensor(), sb.tensor(), d.tensor()},
-            {c.m, c.k, c.n},
-            {blocks(c.m, c.schedule.axes.at("BM")), blocks(c.n, c.schedule.axes.at("BN"))});
+    run(gemm, c.schedule, a, sa, b, sb, d);
     int wrong = 0;
     for (std::int64_t i = 0; i < c.m; ++i) {
       for (std::int64_t j = 0; j < c.n; ++j) {
@@ -126,10 +121,7 @@ TEST(MmaEmulated, ProductsOfBf16) {
     Matrix a(ElementType::bf16, c.m, c.k), b(ElementType::bf16, c.n, c.k);
     Matrix d(ElementType::bf16, c.m, c.n);
     a.fill(1), b.fill(2);
-    const auto program =
-        program_of(gemm, {{"M", c.m}, {"N", c.n}, {"K", c.k}}, c.schedule, kTarget);
-    emulate(program, {a.tensor(), b.tensor(), d.tensor()}, {c.m, c.k, c.n},
-            {blocks(c.m, c.schedule.axes.at("BM")), blocks(c.n, c.schedule.axes.at("BN"))});
+    run(gemm, c.schedule, a, b, d);
     for (std::int64_t i = 0; i < c.m; ++i) {
       for (std::int64_t j = 0; j < c.n; ++j) {
         float want = 0;
@@ -151,9 +143,7 @@ TEST(MmaEmulated, Attention) {
     Matrix q(ElementType::bf16, queries, 64), k(ElementType::bf16, keys, 64),
         v(ElementType::bf16, keys, 64), o(ElementType::bf16, queries, 64);
     q.fill(1), k.fill(2), v.fill(3);
-    const auto program = program_of(kernel, {{"M", queries}, {"N", keys}}, schedule, kTarget);
-    emulate(program, {q.tensor(), k.tensor(), v.tensor(), o.tensor()}, {queries, keys},
-            {blocks(queries, schedule.axes.at("BM"))});
+    run(kernel, schedule, q, k, v, o);
     for (std::int64_t i = 0; i < queries; ++i) {
       std::vector<double> p;
       double total = 0, top = -1e30;

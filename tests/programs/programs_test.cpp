@@ -1,5 +1,5 @@
 // Every program in one place: on the CPU, compiled without a GPU, for sm_90a and for targets
-// without wgmma, or on a GPU.
+// without wgmma, on a GPU, or on the host as emitted for sm_89.
 #include <gtest/gtest.h>
 
 #include "octile/codegen/cuda/target.hpp"
@@ -14,7 +14,9 @@ void PrintTo(const Program& program, std::ostream* out) {
 
 namespace {
 
-#if defined(OCTILE_PROGRAMS_ON_GPU)
+#if defined(OCTILE_PROGRAMS_EMULATED)
+constexpr Where kWhere = Where::emulated;
+#elif defined(OCTILE_PROGRAMS_ON_GPU)
 constexpr Where kWhere = Where::gpu;
 #elif defined(OCTILE_PROGRAMS_BY_NVRTC)
 constexpr Where kWhere = Where::nvrtc;
@@ -29,7 +31,11 @@ TEST_P(Programs, AreCorrect) {
     if (const std::string problem = gpu_problem(); !problem.empty()) GTEST_SKIP() << problem;
   }
   if (kWhere == Where::cpu && !cpu::available()) GTEST_SKIP() << "built without the CPU back end";
+#if defined(OCTILE_PROGRAMS_EMULATED)
+  Trial trial(kWhere, MmaSync{cuda::target_named("sm_89")});
+#else
   Trial trial(kWhere);
+#endif
   GetParam().run(trial);
   for (const std::string& problem : trial.finish()) ADD_FAILURE() << problem;
   EXPECT_GT(trial.runs(), 0);

@@ -11,6 +11,7 @@
 #include "octile/codegen/cuda/operands.hpp"
 #include "octile/codegen/ir/numerics.hpp"
 #include "octile/codegen/ir/walk.hpp"
+#include "octile/tests/cuda/emulator/emulator.hpp"
 #include "octile/tests/gemm/parallel.hpp"
 
 namespace octile::test {
@@ -178,6 +179,19 @@ bool has_tensor_core_dot(const ir::Function& function) {
 }
 
 }  // namespace
+
+std::size_t Trial::most_schedules() const {
+  if (where_ == Where::emulated) {
+    const char* text = std::getenv("OCTILE_TEST_SCHEDULES");
+    return text == nullptr ? 0 : std::strtoul(text, nullptr, 10);
+  }
+  return where_ == Where::cpu || (mma_sync_ && where_ == Where::nvrtc) ? 0 : 1000;
+}
+
+void Trial::emulate(const ir::Function& function, const Schedule& schedule,
+                    const std::vector<runtime::Argument>& arguments) const {
+  octile::test::emulate(function, schedule, target_, arguments);
+}
 
 std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule schedule) const {
   if (!mma_sync_) return schedule;

@@ -2,6 +2,7 @@
 // in three places: on the CPU back end, through NVRTC without a GPU, and on a GPU.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -18,7 +19,7 @@
 
 namespace octile::test {
 
-enum class Where : std::uint8_t { cpu, nvrtc, gpu };
+enum class Where : std::uint8_t { cpu, nvrtc, gpu, emulated };
 
 /// Indices of one element, outermost first; unused ones are 0.
 using Index = std::array<std::int64_t, 5>;
@@ -96,7 +97,8 @@ using Input = std::shared_ptr<Array>;
 
 using Reference = std::function<double(const Index&)>;
 
-/// That dots are to be multiplied by mma.sync; the target matters without a GPU.
+/// That dots are to be multiplied by mma.sync; the target matters without a GPU. Kernels that are
+/// emulated (tests/cuda/emulator) always are, on sm_89.
 struct MmaSync {
   cuda::Target target = {};
 };
@@ -133,8 +135,8 @@ class Trial {
   void run(const Kernel& kernel, const std::vector<std::vector<Knob>>& schedules,
            const Args&... args) {
     try_schedule(kernel, kernel.schedule(), args...);
-    for (const std::vector<Knob>& knobs : schedules) {
-      if (where_ == Where::cpu || (mma_sync_ && where_ == Where::nvrtc)) break;
+    for (std::size_t i = 0; i < std::min(schedules.size(), most_schedules()); ++i) {
+      const std::vector<Knob>& knobs = schedules[i];
       Schedule schedule = kernel.schedule();
       for (const Knob& knob : knobs) knob.apply(schedule);
       try_schedule(kernel, schedule, args...);
@@ -173,7 +175,11 @@ class Trial {
       });
       return;
     }
-    launch(what, [&](const Stream& stream) { kernel(stream, on(stream, args)...); });
+    launch(what, [&](const Stream& stream) {
+      if (where_ == Where::emulated)
+        return emulate(kernel.ir(), kernel.schedule(), {host(args)...});
+      kernel(stream, on(stream, args)...);
+    });
   }
   template <class T>
   static auto host(const T& arg) {
@@ -192,8 +198,12 @@ class Trial {
     }
   }
 
+  /// Of those that a program lists, how many are run beside its own.
+  std::size_t most_schedules() const;
   std::optional<Schedule> adapted(const ir::Function& function, Schedule schedule) const;
   std::string describe(const std::string& kernel, const Schedule& schedule) const;
+  void emulate(const ir::Function& function, const Schedule& schedule,
+               const std::vector<runtime::Argument>& arguments) const;
   void compile(const std::string& what, std::function<CompiledVariant()> job);
   void launch(const std::string& what, const std::function<void(const Stream&)>& call);
   void compare(const std::string& what, Expected& expected);

@@ -29,6 +29,7 @@ struct Dim {
 };
 static Dim threadIdx, blockIdx, gridDim;
 alignas(4096) unsigned char shared_bytes[1 << 18];
+static u32 shared_limit;  ///< bytes that the kernel asked for
 
 // ---- threads
 // --------------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ static void run_block(int count) {
   std::memset(shared_bytes, 0xFF, sizeof(shared_bytes));
   constexpr std::size_t kStack = 1 << 18;
   for (Thread& t : threads) {
-    t.stack = std::make_unique<char[]>(kStack);
+    t.stack.reset(new char[kStack]);
     getcontext(&t.context);
     t.context.uc_stack.ss_sp = t.stack.get();
     t.context.uc_stack.ss_size = kStack;
@@ -104,6 +105,12 @@ static void run_block(int count) {
       threadIdx.x = i;
       swapcontext(&scheduler, &threads[static_cast<std::size_t>(i)].context);
     }
+  }
+}
+
+static void check_shared() {
+  for (std::size_t i = shared_limit; i < sizeof(shared_bytes); ++i) {
+    if (shared_bytes[i] != 0xFF) fail("a write past the kernel's shared memory");
   }
 }
 
@@ -149,17 +156,45 @@ inline u32 as_bits(float x) {
   std::memcpy(&bits, &x, 4);
   return bits;
 }
-inline unsigned short f32_to_bf16(float x) {
-  const u32 bits = as_bits(x);
-  if (x != x) return 0x7fff;
-  return static_cast<unsigned short>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+inline u32 __float_as_uint(float x) {
+  return as_bits(x);
 }
-inline float bf16_to_f32(unsigned short x) {
-  return as_float(u32(x) << 16);
+inline float __uint_as_float(u32 bits) {
+  return as_float(bits);
 }
-inline u32 pack_bf16x2(float lo, float hi) {
-  return f32_to_bf16(lo) | u32(f32_to_bf16(hi)) << 16;
+template <class To, class From>
+To bit_cast(From x) {
+  static_assert(sizeof(To) == sizeof(From));
+  To y;
+  std::memcpy(&y, &x, sizeof(To));
+  return y;
 }
+template <class T>
+T int_abs(T x) {
+  return x < 0 ? -x : x;
+}
+// Conversions saturate; NaN becomes zero.
+inline long long f32_to_i64(float x) {
+  if (x != x) return 0;
+  return x >= 0x1p63f   ? 0x7fffffffffffffffll
+         : x < -0x1p63f ? -0x7fffffffffffffffll - 1
+                        : (long long)x;
+}
+inline int __float2int_rz(float x) {
+  if (x != x) return 0;
+  return x >= 0x1p31f ? 0x7fffffff : x < -0x1p31f ? -0x7fffffff - 1 : (int)x;
+}
+inline unsigned char f32_to_u8(float x) {
+  const int i = __float2int_rz(x);
+  return (unsigned char)(i < 0 ? 0 : i > 255 ? 255 : i);
+}
+inline float rsqrtf(float x) {
+  return 1.0f / std::sqrt(x);
+}
+inline float sigmoidf(float x) {
+  return 1.0f / (1.0f + std::exp(-x));
+}
+
 // Sign, `exponent` bits, `mantissa` bits; no infinities looked for.
 inline float decode(u32 bits, int exponent, int mantissa) {
   const int bias = (1 << (exponent - 1)) - 1, e = bits >> mantissa & ((1 << exponent) - 1);
@@ -168,8 +203,75 @@ inline float decode(u32 bits, int exponent, int mantissa) {
                          : std::ldexp(float(m + (1 << mantissa)), e - bias - mantissa);
   return bits >> (exponent + mantissa) & 1 ? -x : x;
 }
+// The nearest such number, ties to even; what is above `largest` becomes it.
+inline u32 encode(float x, int exponent, int mantissa, float largest, u32 nan) {
+  if (x != x) return nan;
+  const u32 sign = std::signbit(x) ? 1u << (exponent + mantissa) : 0;
+  const int bias = (1 << (exponent - 1)) - 1;
+  float y = std::fabs(x);
+  if (y == 0) return sign;
+  int e = std::ilogb(y);
+  if (e < 1 - bias) e = 1 - bias;
+  const double step = std::ldexp(1.0, e - mantissa);
+  double rounded = std::nearbyint(y / step) * step;
+  if (rounded > largest) rounded = largest;
+  int top = rounded == 0 ? 1 - bias : std::ilogb(rounded);
+  if (top < 1 - bias) top = 1 - bias;
+  const u32 m = static_cast<u32>(std::ldexp(rounded, mantissa - top));
+  return sign | (m < 1u << mantissa ? m : m + (static_cast<u32>(top + bias - 1) << mantissa));
+}
+inline unsigned char f32_to_e4m3(float x) {
+  return (unsigned char)encode(x, 4, 3, 448, 0x7f);
+}
+inline unsigned char f32_to_e5m2(float x) {
+  return (unsigned char)encode(x, 5, 2, 57344, 0x7f);
+}
+inline unsigned short f32_to_f16(float x) {
+  if (std::fabs(x) >= 65520.0f) return std::signbit(x) ? 0xfc00 : 0x7c00;
+  return (unsigned short)encode(x, 5, 10, 65504, 0x7fff);
+}
+inline unsigned short f32_to_bf16(float x) {
+  const u32 bits = as_bits(x);
+  if (x != x) return 0x7fff;
+  return static_cast<unsigned short>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+inline unsigned char f32_to_ue8m0(float x) {
+  const u32 bits = as_bits(x) & 0x7fffffffu;
+  if (bits > 0x7f800000u) return 0xff;
+  u32 e = bits >> 23;
+  const u32 m = bits & 0x7fffffu;
+  if (e == 0) return m > 0x400000u ? 1 : 0;
+  e += m != 0;
+  return (unsigned char)(e > 254 ? 254 : e);
+}
+inline float bf16_to_f32(unsigned short x) {
+  return as_float(u32(x) << 16);
+}
+inline float f16_to_f32(unsigned short x) {
+  if ((x & 0x7c00) != 0x7c00) return decode(x, 5, 10);
+  return (x & 0x3ff) != 0 ? NAN : x & 0x8000 ? -INFINITY : INFINITY;
+}
 inline float e4m3_to_f32(unsigned char x) {
   return (x & 0x7f) == 0x7f ? NAN : decode(x, 4, 3);
+}
+inline float e5m2_to_f32(unsigned char x) {
+  return f16_to_f32((unsigned short)(x << 8));
+}
+inline float ue8m0_to_f32(unsigned char x) {
+  if (x == 0xff) return NAN;
+  return as_float(x == 0 ? 0x00400000u : u32(x) << 23);
+}
+inline u32 pack_bf16x2(float lo, float hi) {
+  return f32_to_bf16(lo) | u32(f32_to_bf16(hi)) << 16;
+}
+inline u32 pack_f16x2(float lo, float hi) {
+  return f32_to_f16(lo) | u32(f32_to_f16(hi)) << 16;
+}
+inline u32 pack_e4m3x2(float lo, float hi) {
+  return f32_to_e4m3(lo) | u32(f32_to_e4m3(hi)) << 8;
+}
+inline u32 pack_e5m2x2(float lo, float hi) {
+  return f32_to_e5m2(lo) | u32(f32_to_e5m2(hi)) << 8;
 }
 
 // Aligned to 16 bytes alone, as dynamic shared memory may be.
@@ -178,7 +280,7 @@ inline u32 shared_address(const void* p) {
   return u32(static_cast<const unsigned char*>(p) - shared_bytes) + kSharedBase;
 }
 inline unsigned char* shared_pointer(u32 address) {
-  if (address < kSharedBase || address - kSharedBase >= sizeof(shared_bytes))
+  if (address < kSharedBase || address - kSharedBase >= shared_limit)
     fail("an address outside of shared memory");
   return shared_bytes + (address - kSharedBase);
 }
@@ -233,11 +335,10 @@ void warp_together(const Lane& mine, const Use& use) {
 }
 template <class T>
 T shuffle(T x, int from) {
-  static_assert(sizeof(T) == 4);
   Lane mine{};
-  std::memcpy(mine.words, &x, 4);
+  std::memcpy(mine.words, &x, sizeof(T));
   warp_together(mine, [&](const std::vector<Lane>& all) {
-    std::memcpy(&x, all[static_cast<std::size_t>(from)].words, 4);
+    std::memcpy(&x, all[static_cast<std::size_t>(from)].words, sizeof(T));
   });
   return x;
 }
@@ -248,6 +349,9 @@ T __shfl_sync(u32, T x, int from) {
 template <class T>
 T __shfl_xor_sync(u32, T x, int mask) {
   return shuffle(x, threadIdx.x % 32 ^ mask);
+}
+inline void __syncwarp() {
+  meet(warp_meetings[static_cast<std::size_t>(threadIdx.x / 32)], 32);
 }
 
 template <int Count>
@@ -317,6 +421,18 @@ struct MmaE5m2E4m3 {
         d, a, b, [](u32 x) { return decode(x, 5, 2); }, [](u32 x) { return decode(x, 4, 3); });
   }
 };
+struct MmaE5m2E5m2 {
+  static void run(float* d, const u32 (&a)[4], const u32 (&b)[2]) {
+    auto value = [](u32 x) { return decode(x, 5, 2); };
+    multiply_fragments<1>(d, a, b, value, value);
+  }
+};
+struct MmaF16 {
+  static void run(float* d, const u32 (&a)[4], const u32 (&b)[2]) {
+    auto value = [](u32 x) { return f16_to_f32(static_cast<unsigned short>(x)); };
+    multiply_fragments<2>(d, a, b, value, value);
+  }
+};
 struct MmaBf16 {
   static void run(float* d, const u32 (&a)[4], const u32 (&b)[2]) {
     auto value = [](u32 x) { return as_float(x << 16); };
@@ -330,17 +446,21 @@ struct MmaBf16 {
 /// Runs `kernel` for `blocks` blocks of `threads` threads, one after the other; `arguments` point
 /// to its parameters.
 template <class... P, std::size_t... I>
-void launch_kernel(void (*kernel)(P...), int blocks, int threads, void** arguments,
+void launch_kernel(void (*kernel)(P...), int blocks, int threads, int shared, void** arguments,
                    std::index_sequence<I...>) {
+  shared_limit = static_cast<u32>(shared);
   static void (*entry)(P...);
   static void** list;
   entry = kernel;
   list = arguments;
   gridDim.x = blocks;
   body = [] { entry(*static_cast<std::remove_const_t<P>*>(list[I])...); };
-  for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) run_block(threads);
+  for (blockIdx.x = 0; blockIdx.x < blocks; ++blockIdx.x) {
+    run_block(threads);
+    check_shared();
+  }
 }
 template <class... P>
-void launch_kernel(void (*kernel)(P...), int blocks, int threads, void** arguments) {
-  launch_kernel(kernel, blocks, threads, arguments, std::index_sequence_for<P...>{});
+void launch_kernel(void (*kernel)(P...), int blocks, int threads, int shared, void** arguments) {
+  launch_kernel(kernel, blocks, threads, shared, arguments, std::index_sequence_for<P...>{});
 }

@@ -2,23 +2,18 @@
 // in place of the prelude.
 #pragma once
 
-#include <string>
-#include <vector>
+#include <span>
 
 #include "octile/codegen/cuda/program.hpp"
+#include "octile/runtime/argument.hpp"
 
 namespace octile::test {
 
-/// A row-major tensor argument.
-struct EmulatedTensor {
-  void* data = nullptr;
-  std::vector<std::int64_t> extents;
-};
-
-/// Runs `program` on tensors in parameter order, problem sizes in the order of the kernel's dims,
-/// and tiles per grid extent. Throws std::runtime_error with the compiler's words; a mistake in the
-/// use of shared memory, such as an address out of bounds, ends the process.
-void emulate(const cuda::CudaProgram& program, const std::vector<EmulatedTensor>& tensors,
-             const std::vector<std::int64_t>& dims, const std::vector<int>& tiles);
+/// Lowers `function` under `schedule` for `target`, a target without wgmma, and runs it on
+/// arguments in host memory. Throws octile::Error for a refused schedule, std::runtime_error with
+/// the compiler's words; a mistake in the use of shared memory, such as an address out of bounds,
+/// ends the process.
+void emulate(const ir::Function& function, const Schedule& schedule, const cuda::Target& target,
+             std::span<const runtime::Argument> arguments);
 
 }  // namespace octile::test
