@@ -38,6 +38,7 @@ TEST_P(Programs, AreCorrect) {
 #endif
   GetParam().run(trial);
   for (const std::string& problem : trial.finish()) ADD_FAILURE() << problem;
+  if (kWhere == Where::emulated && trial.runs() == 0) GTEST_SKIP() << "no dot for the tensor core";
   EXPECT_GT(trial.runs(), 0);
 }
 

@@ -196,7 +196,7 @@ void Trial::emulate(const ir::Function& function, const Schedule& schedule,
 std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule schedule) const {
   if (!mma_sync_) return schedule;
   if (!has_tensor_core_dot(function))
-    return where_ == Where::gpu ? std::nullopt : std::optional<Schedule>(schedule);
+    return where_ == Where::nvrtc ? std::optional<Schedule>(schedule) : std::nullopt;
   const Schedule initial;
   if (schedule.consumers == 1 || schedule.consumers == 2) schedule.warps = 4 * schedule.consumers;
   schedule.consumers = initial.consumers;

@@ -109,8 +109,8 @@ class Trial {
  public:
   explicit Trial(Where where);
   /// Dots are multiplied by mma.sync, compiled for `target` or, on a GPU, as a knob asks. Knobs
-  /// that only wgmma has are left out of a program's schedules; without a GPU its own one is
-  /// enough, and on a GPU programs without a tensor-core dot don't run again.
+  /// that only wgmma has are left out of a program's schedules. Where kernels are compiled only,
+  /// the compiler's own schedule is enough; elsewhere, kernels without such a dot aren't run.
   Trial(Where where, const MmaSync& by);
   ~Trial();
   Trial(const Trial&) = delete;
