@@ -25,7 +25,9 @@ constexpr double kShallowRing = 1.15;
 std::optional<double> mma_cost(const MmaTiles& t, const Schedule& schedule, const Target& target) {
   if (t.m % 16 != 0 || t.n % 8 != 0 || t.n > 256) return std::nullopt;
   const int warps = schedule.warps > 0 ? schedule.warps : kWarps;
-  const double accumulators = static_cast<double>(t.m * t.n) / (32 * warps) * (t.promoted ? 2 : 1);
+  // Of several dots, the sums that they are added to and what is computed between them take more.
+  const int sets = t.dots > 1 ? 2 * t.dots : t.promoted ? 2 : 1;
+  const double accumulators = static_cast<double>(t.m * t.n) / (32 * warps) * sets;
   const bool native = !t.fp8 || features_of(target).fp8_mma;
   if (accumulators > (native ? kMostAccumulators : kMostEmulated)) return std::nullopt;
   const double stage = static_cast<double>(t.m + t.n) * t.k_bytes;

@@ -14,6 +14,7 @@ struct MmaTiles {
   double k_bytes = 0;         ///< of one trip
   double trips = 1, tiles = 1;
   double bytes = 0;  ///< from and to memory in all
+  int dots = 1;      ///< of the tensor core in the program
   bool fp8 = false;
   bool promoted = false;  ///< FP8 sums leave the accumulator after every block of K
 };

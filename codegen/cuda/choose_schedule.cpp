@@ -268,6 +268,16 @@ class Chooser {
     return std::max(clocks / kClocksPerMicrosecond, bytes / bandwidth + 2.0);
   }
 
+  int tensor_core_dots() const {
+    int count = 0;
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+      count += op.kind == OpKind::dot && op.operand(0)->type.axes.size() == 2 &&
+               op.operand(1)->type.axes.size() == 2 &&
+               tensor_core_types(op.operand(0)->type.element, op.operand(1)->type.element);
+    });
+    return count;
+  }
+
   // The same where mma.sync multiplies.
   std::optional<double> estimate_mma(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
                                      std::int64_t by, const Schedule& s) {
@@ -281,6 +291,7 @@ class Chooser {
     t.tiles =
         std::ceil(x_size / static_cast<double>(bx)) * std::ceil(y_size / static_cast<double>(by));
     t.bytes = (x_size + y_size) * t.k_bytes * t.trips + 2 * x_size * y_size;
+    t.dots = tensor_core_dots();
     t.fp8 = bytes == 1;
     t.promoted = t.fp8 && !dot.attr.fast_accumulate;
     if (auto cost = mma_cost(t, s, target_)) return cost;

@@ -90,6 +90,7 @@ TEST_P(MmaCompile, ShippedKernels) {
   }
   add(jobs, target_, half_gemm<f16>("f16_gemm"), sizes(1024, 1024, 1024));
   add(jobs, target_, attention(), {{"M", 1024}, {"N", 1000}});
+  add(jobs, target_, attention(), {{"M", 16384}, {"N", 4096}});
   add(jobs, target_, attention(), {{"M", 65}, {"N", 72}}, apply_knobs({}, {BM(64)}));
   add(jobs, target_, vector_add(), {{"M", 1000003}});
   add(jobs, target_, row_softmax(), {{"M", 300}, {"N", 1000}});
