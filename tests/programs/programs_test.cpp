@@ -62,8 +62,19 @@ TEST_P(Programs, CompileForMmaSync) {
 }
 #endif
 
-INSTANTIATE_TEST_SUITE_P(All, Programs, testing::ValuesIn(programs()),
-                         [](const auto& info) { return info.param.name; });
+// Named by where they run: ctest tells tests apart, and labels them, by their names.
+#define OCTILE_PROGRAMS_IN(place)                                          \
+  INSTANTIATE_TEST_SUITE_P(place, Programs, testing::ValuesIn(programs()), \
+                           [](const auto& info) { return info.param.name; })
+#if defined(OCTILE_PROGRAMS_EMULATED)
+OCTILE_PROGRAMS_IN(Emulated);
+#elif defined(OCTILE_PROGRAMS_ON_GPU)
+OCTILE_PROGRAMS_IN(Gpu);
+#elif defined(OCTILE_PROGRAMS_BY_NVRTC)
+OCTILE_PROGRAMS_IN(Nvrtc);
+#else
+OCTILE_PROGRAMS_IN(Cpu);
+#endif
 
 }  // namespace
 }  // namespace octile::test
