@@ -43,8 +43,10 @@ std::string to_string(const Schedule& schedule) {
   OCTILE_KNOB(fastest_axis);
   OCTILE_KNOB(group_width);
   OCTILE_KNOB(persistent);
+  OCTILE_KNOB(ctas_per_sm);
   OCTILE_KNOB(split_fold);
   OCTILE_KNOB(swap_operands);
+  OCTILE_KNOB(mma_sync);
   OCTILE_KNOB(tma_store);
   OCTILE_KNOB(epilogue_overlap);
   OCTILE_KNOB(producer_registers);

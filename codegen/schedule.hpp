@@ -19,7 +19,7 @@ struct Schedule {
 
   int stages = automatic;     ///< depth of the shared-memory ring of a pipelined fold
   int consumers = automatic;  ///< consumer warpgroups (128 threads each); without a dot: warps / 4
-  int warps = automatic;      ///< warps of a kernel without a dot
+  int warps = automatic;      ///< warps of a kernel without a dot, or of one with mma_sync
   bool ping_pong = false;     ///< consumers own alternate tiles; refused so far: not lowered
   int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
   int accumulators = automatic;  ///< accumulator sets: 2 issues a block before promoting the last
@@ -29,8 +29,10 @@ struct Schedule {
   std::string fastest_axis;      ///< rasterisation: grid axis that varies fastest inside a group
   int group_width = automatic;   ///< rasterisation: blocks of the fastest axis per group
   int persistent = -1;           ///< 1: one CTA per SM loops over tiles; 0: a CTA per tile; -1 auto
+  int ctas_per_sm = automatic;   ///< CTAs that share an SM's memory and registers; automatic: 1
   int split_fold = 1;            ///< CTAs of a cluster that share one fold, summed in CTA order
   int swap_operands = -1;        ///< 1: the dot's first operand on wgmma's N side; -1 automatic
+  int mma_sync = -1;             ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
   int epilogue_overlap = -1;  ///< refused so far: a TMA store always drains under the next tile
   int producer_registers = automatic;

@@ -12,12 +12,11 @@ namespace runtime {
 
 void require_supported(const DeviceInfo& info) {
   if (info.supported) return;
-  throw Error(
-      ErrorCode::device,
-      fmt::format("device {} ({}) has compute capability {}.{}, expected 9.0 (sm_90a); use a "
-                  "Hopper GPU or Stream::cpu()",
-                  info.ordinal, info.name, info.compute_capability / 10,
-                  info.compute_capability % 10));
+  throw Error(ErrorCode::device,
+              fmt::format("device {} ({}) has compute capability {}.{}, expected 9.0 (sm_90a), 8.9 "
+                          "(sm_89) or 12.0 (sm_120a); use such a GPU or Stream::cpu()",
+                          info.ordinal, info.name, info.compute_capability / 10,
+                          info.compute_capability % 10));
 }
 
 #ifdef OCTILE_HAS_CUDA
@@ -36,9 +35,17 @@ DeviceInfo describe(const Driver& driver, CUdevice device) {
   info.name = name;
   info.compute_capability = 10 * attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) +
                             attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
-  info.supported = info.compute_capability == 90;
-  info.target.arch = "sm_90a";
+  constexpr std::pair<int, const char*> kArchitectures[] = {
+      {90, "sm_90a"}, {89, "sm_89"}, {120, "sm_120a"}};
+  for (const auto& [capability, arch] : kArchitectures) {
+    if (info.compute_capability != capability) continue;
+    info.supported = true;
+    info.target.arch = arch;
+  }
   info.target.sm_count = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  // Kilohertz, bits and two transfers a clock.
+  info.target.memory_bytes_per_us = 2e-3 / 8 * attribute(CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE) *
+                                    attribute(CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH);
   info.target.shared_bytes_per_block =
       attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN);
   return info;

@@ -68,7 +68,7 @@ inline Knob stages(int count) {
 inline Knob consumers(int count) {
   return {[](Schedule& s, const Knob& k) { s.consumers = k.number(); }, count};
 }
-/// Warps of a kernel without a dot.
+/// Warps of a kernel without a dot, or of one that multiplies with mma.sync.
 inline Knob warps(int count) {
   return {[](Schedule& s, const Knob& k) { s.warps = k.number(); }, count};
 }
@@ -115,6 +115,11 @@ inline Knob group_width(int count) {
 inline Knob persistent(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.persistent = k.number(); }, on};
 }
+/// CTAs that share an SM: each gets its part of the shared memory and registers, and one computes
+/// while another stores.
+inline Knob ctas_per_sm(int count) {
+  return {[](Schedule& s, const Knob& k) { s.ctas_per_sm = k.number(); }, count};
+}
 /// CTAs of a cluster that share one fold; their parts are added in CTA order.
 inline Knob split_fold(int count) {
   return {[](Schedule& s, const Knob& k) { s.split_fold = k.number(); }, count};
@@ -122,6 +127,11 @@ inline Knob split_fold(int count) {
 /// The dot's first operand on the N side of the tensor core, for few rows.
 inline Knob swap_operands(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.swap_operands = k.number(); }, on};
+}
+/// Tensor-core dots by mma.sync and cp.async, the way of targets without wgmma (true), or by wgmma
+/// (false). Their FP8 sums differ in their last bits: see docs/targets.md.
+inline Knob mma_sync(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.mma_sync = k.number(); }, on};
 }
 /// Stores through shared memory and TMA (true), or straight from registers (false).
 inline Knob tma_store(bool on = true) {

@@ -10,22 +10,16 @@
 #include <optional>
 #include <set>
 
+#include "octile/codegen/cuda/choose_mma.hpp"
+#include "octile/codegen/cuda/choose_wgmma.hpp"
 #include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/cuda/target.hpp"
 #include "octile/codegen/passes/passes.hpp"
 
 namespace octile::cuda {
 namespace {
 
 using ir::OpKind;
-
-// Calibrated on an H200 with bench/sweep (bench/NOTES.md): clocks at 1.7 GHz.
-constexpr double kClocksPerMicrosecond = 1700;
-constexpr double kTileOverhead = 2600;   // launch, first loads, epilogue
-constexpr double kSplitOverhead = 1800;  // meeting of the cluster and exchange of sums
-constexpr double kBlockOverhead = 170;   // per trip of a pipelined fold
-constexpr double kPromotion = 1.35;      // tensor core time with promotion, relative to without
-constexpr double kBytesPerClockAndSm = 44;
-constexpr double kMemoryBytesPerMicrosecond = 4.2e6;
 
 /// How an axis is used, over all loads and stores.
 struct AxisUse {
@@ -171,11 +165,10 @@ class Chooser {
     std::vector<Candidate> candidates;
     for (std::int64_t bx : extents(x)) {
       for (std::int64_t by : extents(y)) {
-        for (int split : splits(dot)) {
-          Schedule s = base;
+        for (const Schedule& way : ways(dot, base)) {
+          Schedule s = way;
           if (!fixed(x)) s.axes[name(x)] = bx;
           if (!fixed(y)) s.axes[name(y)] = by;
-          if (partial_.split_fold == 1) s.split_fold = split;
           if (auto cost = estimate(dot, x, y, bx, by, s)) candidates.push_back({s, *cost});
         }
       }
@@ -198,14 +191,44 @@ class Chooser {
     if (std::int64_t e = fixed(axis)) return {e};
     if (uses_[axis].covers) return {uses_[axis].size};
     std::vector<std::int64_t> out;
-    for (std::int64_t e : {8, 16, 32, 64, 96, 128, 136, 160, 192}) {
+    const auto offer = [&](std::int64_t e) {
       if (e % uses_[axis].group == 0) out.push_back(e);
+    };
+    if (uses_mma_sync(partial_, target_)) {
+      for (std::int64_t e : {8, 16, 32, 64, 96, 128, 136, 160, 192}) offer(e);
+    } else {
+      for (std::int64_t e = 8; e <= 256; e += e < 160 ? 8 : 16) offer(e);
+    }
+    return out;
+  }
+
+  // The same tiles in several ways: with parts of the fold shared out, several CTAs to an SM, two
+  // sets of accumulators.
+  std::vector<Schedule> ways(const ir::Op& dot, const Schedule& base) const {
+    std::vector<Schedule> out;
+    const bool hopper = !uses_mma_sync(base, target_);
+    const bool promoted =
+        is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate && hopper;
+    for (int split : splits(dot)) {
+      for (int ctas : {1, 2, 4}) {
+        for (int sets : {1, 2}) {
+          if ((ctas > 1 && (partial_.ctas_per_sm > 0 || !hopper || dot.parent->owner == nullptr)) ||
+              (sets > 1 && (partial_.accumulators > 0 || !promoted)))
+            continue;
+          Schedule s = base;
+          if (partial_.split_fold == 1) s.split_fold = split;
+          if (ctas > 1) s.ctas_per_sm = ctas;
+          if (sets > 1) s.accumulators = sets;
+          out.push_back(s);
+        }
+      }
     }
     return out;
   }
 
   std::vector<int> splits(const ir::Op& dot) const {
     const ir::Op* fold = dot.parent->owner;
+    if (uses_mma_sync(partial_, target_)) return {1};
     if (partial_.split_fold > 1 || partial_.cluster > 1 || partial_.tma_store == 1 ||
         fold == nullptr || fold->parent != function_.body || !is_sum_from_zero(*fold)) {
       return {1};
@@ -227,41 +250,94 @@ class Chooser {
   // Microseconds of one launch; nothing for shapes that waste more than they compute.
   std::optional<double> estimate(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
                                  std::int64_t by, Schedule& s) {
+    if (uses_mma_sync(s, target_)) return estimate_mma(dot, x, y, bx, by, s);
     bool swap = s.swap_operands < 0 ? bx % 64 != 0 && by % 64 == 0 : s.swap_operands == 1;
-    std::int64_t m = swap ? by : bx, n = swap ? bx : by;
-    double x_size = static_cast<double>(uses_[x].size), y_size = static_cast<double>(uses_[y].size);
-    if (m % 64 != 0 || n > 256)
-      return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
-    bool fp8 = is_fp8(dot.operand(0)->type.element);
-    int registers = static_cast<int>(m * n / 128) * (fp8 && !dot.attr.fast_accumulate ? 2 : 1);
-    int consumers = s.consumers > 0     ? s.consumers
-                    : (m / 64) % 2 == 0 ? 2
-                    : (m / 64) % 3 == 0 ? 3
-                                        : 1;
-    constexpr int kRoom[] = {0, 192, 192, 88, 56};
-    if (consumers > 4 || registers / consumers > kRoom[consumers]) return std::nullopt;
-    double k_bytes = static_cast<double>(fixed(dot.attr.axis)
-                                             ? fixed(dot.attr.axis)
-                                             : 128 / size_in_bytes(dot.operand(0)->type.element)) *
-                     size_in_bytes(dot.operand(0)->type.element);
-    double blocks = std::ceil(trips(dot) / s.split_fold);
-    if (s.split_fold > 1 && blocks < 4) return std::nullopt;
-    double tiles =
+    const double x_size = static_cast<double>(uses_[x].size),
+                 y_size = static_cast<double>(uses_[y].size);
+    const int bytes = size_in_bytes(dot.operand(0)->type.element);
+    WgmmaTiles t{swap ? by : bx, swap ? bx : by};
+    t.k_bytes = fixed(dot.attr.axis) ? static_cast<double>(fixed(dot.attr.axis)) * bytes : 128.0;
+    t.trips = trips(dot);
+    const double layers = other_programs(x, y);
+    t.tiles = layers * std::ceil(x_size / static_cast<double>(bx)) *
+              std::ceil(y_size / static_cast<double>(by));
+    t.bytes = layers * ((x_size + y_size) * t.k_bytes * t.trips + 2 * x_size * y_size);
+    t.promoted = is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate;
+    const std::int64_t run = scale_run(dot, swap ? x : y);
+    t.scales_on_n = run == 1;
+    t.row_scales = run > 1 && run % t.n != 0 ? static_cast<int>(t.n / std::gcd(t.n, run)) : 1;
+    t.bulk_store = !swap && s.tma_store != 0;
+    for (const ir::Op* op : function_.body->ops) {
+      const bool load = op->kind == OpKind::load;
+      t.epilogue_tiles |=
+          op->kind == OpKind::reduce || (load && op->result()->type.axes.size() > 1);
+      t.epilogue_columns |= load && op->result()->type.has_axis(swap ? x : y);
+    }
+    if (auto cost = wgmma_cost(t, s, target_)) return cost;
+    return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
+  }
+
+  // Programs for each pair of blocks of the two axes: the extents of the grid that neither counts.
+  double other_programs(ir::AxisId x, ir::AxisId y) const {
+    double programs = 1;
+    for (std::size_t g = 0; g < function_.grid.size(); ++g) {
+      const int position = static_cast<int>(g);
+      if (grid_position_uses(function_, position, x) || grid_position_uses(function_, position, y))
+        continue;
+      try {
+        programs *= static_cast<double>(
+            std::max<std::int64_t>(1, ir::evaluate_scalar(function_, function_.grid[g], dims_)));
+      } catch (const ir::Error&) {
+        continue;  // read on the device
+      }
+    }
+    return programs;
+  }
+
+  // Along `axis`, the tiles loaded beside the dot's operands are constant over runs of so many
+  // elements: 1 if one differs everywhere, 0 if none varies along it.
+  std::int64_t scale_run(const ir::Op& dot, ir::AxisId axis) {
+    std::int64_t run = 0;
+    for (const ir::Op* op : dot.parent->ops) {
+      if (op->kind != OpKind::load || op->result() == dot.operand(0) ||
+          op->result() == dot.operand(1))
+        continue;
+      for (const ir::Value* index : op->operands) {
+        auto form = analysis_.affine(index);
+        if (form && form->axis == axis) run = std::gcd(run, form->divisor);
+      }
+    }
+    return run;
+  }
+
+  int tensor_core_dots() const {
+    int count = 0;
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+      count += op.kind == OpKind::dot && op.operand(0)->type.axes.size() == 2 &&
+               op.operand(1)->type.axes.size() == 2 &&
+               tensor_core_types(op.operand(0)->type.element, op.operand(1)->type.element);
+    });
+    return count;
+  }
+
+  // The same where mma.sync multiplies.
+  std::optional<double> estimate_mma(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
+                                     std::int64_t by, const Schedule& s) {
+    bool swap = s.swap_operands < 0 ? bx % 16 != 0 && by % 16 == 0 : s.swap_operands == 1;
+    const double x_size = static_cast<double>(uses_[x].size),
+                 y_size = static_cast<double>(uses_[y].size);
+    const int bytes = size_in_bytes(dot.operand(0)->type.element);
+    MmaTiles t{swap ? by : bx, swap ? bx : by};
+    t.k_bytes = fixed(dot.attr.axis) ? static_cast<double>(fixed(dot.attr.axis)) * bytes : 128.0;
+    t.trips = trips(dot);
+    t.tiles =
         std::ceil(x_size / static_cast<double>(bx)) * std::ceil(y_size / static_cast<double>(by));
-    for (std::size_t g = 2; g < function_.grid.size(); ++g) tiles *= 1;
-    double waves = std::ceil(tiles * s.split_fold / target_.sm_count);
-    double math = static_cast<double>(m * n) * k_bytes / 4096 *
-                      (fp8 && !dot.attr.fast_accumulate ? kPromotion : 1.05) +
-                  kBlockOverhead;
-    double busy = std::min(1.0, tiles * s.split_fold / target_.sm_count);
-    double traffic =
-        static_cast<double>(m + n) * k_bytes / kBytesPerClockAndSm * std::max(0.6, busy);
-    double clocks = waves * (blocks * std::max(math, traffic) + kTileOverhead) +
-                    (s.split_fold > 1 ? kSplitOverhead : 0);
-    double bytes = (x_size + y_size) * k_bytes * trips(dot) + 2 * x_size * y_size;
-    // Few CTAs can't draw the whole bandwidth of the memory.
-    double bandwidth = kMemoryBytesPerMicrosecond * std::min(1.0, 0.35 + 0.75 * busy);
-    return std::max(clocks / kClocksPerMicrosecond, bytes / bandwidth + 2.0);
+    t.bytes = (x_size + y_size) * t.k_bytes * t.trips + 2 * x_size * y_size;
+    t.dots = tensor_core_dots();
+    t.fp8 = bytes == 1;
+    t.promoted = t.fp8 && !dot.attr.fast_accumulate;
+    if (auto cost = mma_cost(t, s, target_)) return cost;
+    return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
   }
 
   bool legal(const Schedule& s, std::string& reason) const {

@@ -146,6 +146,7 @@ void Emitter::fill_scratch(const DotPlan& d, const Operand& o) {
 void Emitter::dot(const ir::Op& op) {
   const DotPlan& d = *plan_.find_dot(&op);
   if (!d.tensor_core) return dot_by_fma(op);
+  if (plan_.mma_sync) return dot_by_mma(d);
   if (d.pipelined && current_fold_ != nullptr && current_fold_->fold->regions[0] == op.parent)
     return;
   bool scratch = d.m.tma < 0 || d.n.tma < 0;

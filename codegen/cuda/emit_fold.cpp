@@ -1,6 +1,7 @@
 // Folds: a plain loop, or the consumers' side of a pipelined one.
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
@@ -71,7 +72,8 @@ void Emitter::name_index(const ir::Op& fold, const std::string& trip) {
 }
 
 void Emitter::fold(const ir::Op& op) {
-  if (const FoldPlan* plan = plan_.find_fold(&op)) return pipelined_fold(*plan);
+  if (const FoldPlan* plan = plan_.find_fold(&op))
+    return plan_.mma_sync ? copied_fold(*plan) : pipelined_fold(*plan);
   begin_carried(op);
   std::string index = name_of(op.regions[0]->args[0]);
   names_[op.regions[0]->args[0]] = index;
@@ -174,7 +176,7 @@ void Emitter::read_panels(const FoldPlan& plan, const std::string& next) {
 void Emitter::read_panel_column(const FoldPlan& plan) {
   for (const PanelLoad& p : plan.panels) read_panel(p);
   out_.open("if (++column == {}) {{", plan_.panel_trips);
-  release_panel();
+  release_panel(plan);
   out_.close();
 }
 
@@ -258,7 +260,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   }
   if (!plan.panels.empty()) {
     out_.open("if (begin < end && column > 0) {{  // the last slot wasn't read whole");
-    release_panel();
+    release_panel(plan);
     out_.close();
   }
   current_fold_ = nullptr;
@@ -285,10 +287,26 @@ void Emitter::find_block_values(const FoldPlan& plan) {
   }
 }
 
-void Emitter::release_panel() {
+// The reads have to be over before TMA writes, and an arrival doesn't wait for loads that are
+// queued: a copy overtook them on an H100, behind the stores of another CTA. So the arrival's
+// address depends on what was read, or, where that is much, a fence stands between them.
+void Emitter::release_panel(const FoldPlan& plan) {
   out_.line("column = 0;");
+  std::string address = "panel_empty + 8 * slot";
+  if (plan.panels_ahead) {
+    std::string bits;
+    for (const PanelLoad& p : plan.panels) {
+      int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
+      for (int i = 0; i < count; ++i)
+        bits += fmt::format("{}bit_cast<u32>({}_next[{}])", bits.empty() ? "" : " | ",
+                            name_of(p.load->result()), i);
+    }
+    address += fmt::format(" + (({}) & nothing)", bits);
+  } else {
+    out_.line("fence_async_proxy();");
+  }
   out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);");
+  out_.line("if (lane == 0) mbarrier_arrive({});", address);
   advance("slot", "slot_phase", kPanelSlots);
 }
 
@@ -445,7 +463,19 @@ void Emitter::combine_split(const FoldPlan& plan) {
   out_.line("cluster_wait();");
   std::string slice;
   const Family whole = *family_;
-  for (const Factor* f : whole.registers(plan.fold->results[0]->type.axes, {})) {
+  // What is combined across a tile later has to be with one CTA.
+  std::set<ir::AxisId> whole_axes;
+  bool whole_tile = false;
+  for (const ir::Op* op : function_.body->ops) {
+    if (op == plan.fold) continue;
+    if (op->kind == OpKind::reduce) whole_axes.insert(op->attr.axis);
+    whole_tile |= op->kind == OpKind::dot || op->kind == OpKind::fold;
+  }
+  std::vector<ir::AxisId> axes;
+  for (ir::AxisId axis : plan.fold->results[0]->type.axes) {
+    if (!whole_tile && whole_axes.count(axis) == 0) axes.push_back(axis);
+  }
+  for (const Factor* f : whole.registers(axes, {})) {
     int ranks = std::gcd(f->size, s);
     if (ranks > split_ranks_) {
       split_ranks_ = ranks;

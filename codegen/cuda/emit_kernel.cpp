@@ -5,6 +5,7 @@
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
 #include "octile/codegen/cuda/prelude.hpp"
+#include "octile/codegen/cuda/target.hpp"
 
 namespace octile::cuda {
 
@@ -24,6 +25,11 @@ int Emitter::loader_warps() const {
   bool any = std::any_of(plan_.folds.begin(), plan_.folds.end(),
                          [](const FoldPlan& f) { return !f.small.empty(); });
   return !any ? 0 : plan_.panel_bytes > 0 ? 2 : 3;
+}
+
+// Whether the kernel may use wgmma and TMA.
+bool Emitter::is_for_hopper() const {
+  return features_of(request_.target).wgmma && !plan_.mma_sync;
 }
 
 void Emitter::kernel_signature(CudaProgram& program) {
@@ -58,8 +64,10 @@ void Emitter::kernel_signature(CudaProgram& program) {
     list.push_back(fmt::format("const int tiles_{}", g));
     program.args.push_back({ArgKind::grid_extent, static_cast<int>(g), 0});
   }
-  std::string bounds =
-      plan_.specialized ? fmt::format("{}, 1", plan_.threads) : fmt::format("{}", plan_.threads);
+  // Said how many CTAs it holds, a multiprocessor gives threads all the registers they can use.
+  const bool counted = plan_.specialized || !is_for_hopper();
+  std::string bounds = counted ? fmt::format("{}, {}", plan_.threads, plan_.ctas_per_sm)
+                               : fmt::format("{}", plan_.threads);
   out_.raw(fmt::format("extern \"C\" __global__ void __launch_bounds__({}) {}(\n    {}) {{\n",
                        bounds, program.entry, fmt::join(list, ",\n    ")));
 }
@@ -67,7 +75,8 @@ void Emitter::kernel_signature(CudaProgram& program) {
 void Emitter::shared_memory_setup() {
   if (plan_.shared_bytes == 0) return;
   out_.line("extern __shared__ unsigned char shared_bytes[];");
-  out_.line("const u32 ring_address = (shared_address(shared_bytes) + 1023) & ~1023u;");
+  out_.line("const u32 ring_address = (shared_address(shared_bytes) + {0}) & ~{0}u;",
+            plan_.shared_alignment - 1);
   out_.line(
       "unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));");
   out_.line("unsigned char* const scratch = ring + {};", plan_.scratch_offset);
@@ -244,8 +253,7 @@ int Emitter::trips_ahead(const FoldPlan& fold) const {
 }
 
 // Loads run ahead of the ring, as they wait in registers; stores and arrivals follow the stages.
-// (With cp.async, several groups under way, some of them hits and some misses, were seen on an H100
-// to be taken for complete too early.)
+// Not cp.async: its writes were seen on an H100 to overtake what consumers had still to read.
 void Emitter::produce_small(const FoldPlan& fold) {
   int ahead = trips_ahead(fold), per_trip = 0, lanes = 32 * loader_warps();
   for (const SmallLoad& s : fold.small) per_trip += (s.count + lanes - 1) / lanes;
@@ -369,6 +377,7 @@ void Emitter::consumer() {
     if (plan_.panel_bytes > 0) {
       out_.line("int slot = 0, column = 0;");
       out_.line("u32 slot_phase = 0;");
+      out_.line("const u32 nothing = threadIdx.y;  // 0, unknown to the compiler");
     }
     if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
       out_.line("if (warpgroup == {}) named_barrier_arrive(2, 256);", plan_.consumers - 1);
@@ -382,15 +391,11 @@ void Emitter::consumer() {
   }
   tile_loop_open();
   family_ = &plan_.family;
-  int opened = 0;
-  for (const ir::Op* op : function_.body->ops) {
-    operation(*op);
-    if (plan_.schedule.split_fold > 1 && plan_.find_fold(op) != nullptr) {
-      out_.open("if (rank < {}) {{", split_ranks_);
-      ++opened;
-    }
+  if (plan_.schedule.split_fold > 1) {
+    split_body();
+  } else {
+    for (const ir::Op* op : function_.body->ops) operation(*op);
   }
-  close_loops(opened);
   out_.close();
   // Shared memory must outlive the copies that read it.
   if (!plan_.stores.empty()) out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
@@ -398,6 +403,56 @@ void Emitter::consumer() {
     // Takes the turn that the last warpgroup handed on.
     out_.line("if (warpgroup == 0) named_barrier_sync(2, 256);");
   }
+}
+
+namespace {
+
+bool has_store(const ir::Op& op) {
+  bool found = op.kind == OpKind::store;
+  for (const ir::Region* region : op.regions)
+    ir::for_each_op(*region, [&](const ir::Op& x) { found |= x.kind == OpKind::store; });
+  return found;
+}
+
+}  // namespace
+
+// A split fold is followed by fewer registers per tile: each CTA goes on with its slice. So what
+// the fold needs comes before it, and everything else after it, where tiles that both need are
+// computed once more.
+void Emitter::split_body() {
+  const ir::Op& fold = *plan_.folds[0].fold;
+  const std::vector<ir::Op*>& ops = function_.body->ops;
+  const auto place = std::find(ops.begin(), ops.end(), &fold);
+  std::unordered_set<const ir::Op*> before;
+  std::function<void(const ir::Op&)> need = [&](const ir::Op& op) {
+    auto from = [&](const ir::Value* v) {
+      if (v->def != nullptr && v->def->parent == function_.body && before.insert(v->def).second)
+        need(*v->def);
+    };
+    for (const ir::Value* v : op.operands) from(v);
+    for (const auto& region : op.regions) {
+      ir::for_each_op(*region, [&](const ir::Op& x) {
+        for (const ir::Value* v : x.operands) from(v);
+      });
+    }
+  };
+  need(fold);
+  for (auto it = ops.begin(); it != place; ++it) {
+    if (!has_store(**it)) continue;
+    before.insert(*it);
+    need(**it);
+  }
+  for (auto it = ops.begin(); it != place; ++it) {
+    if (before.count(*it) != 0) operation(**it);
+  }
+  operation(fold);
+  out_.open("if (rank < {}) {{", split_ranks_);
+  for (const ir::Op* op : ops) {
+    bool again = op->results.size() == 1 && !op->result()->type.is_scalar() && op->regions.empty();
+    if (op != &fold && (before.count(op) == 0 || again) && !(before.count(op) && has_store(*op)))
+      operation(*op);
+  }
+  out_.close();
 }
 
 CudaProgram Emitter::run() {
@@ -409,15 +464,15 @@ CudaProgram Emitter::run() {
   program.shared_bytes = plan_.shared_bytes;
   program.tensor_maps = plan_.tensor_maps;
   program.persistent = plan_.persistent;
-  program.max_ctas = request_.target.sm_count;
+  program.max_ctas = request_.target.sm_count * plan_.ctas_per_sm;
   program.cluster = plan_.schedule.cluster * plan_.schedule.split_fold;
   program.ctas_per_tile = plan_.schedule.split_fold;
   program.cluster_grid_position = plan_.cluster_position;
   program.dependent_launch = plan_.schedule.dependent_launch;
   out_.raw(fmt::format("// {}: printed by Octile for {}, schedule [{}]\n", function_.name,
                        program.arch, to_string(request_.schedule)));
-  out_.raw(prelude());
-  out_.raw(wgmma_functions());
+  out_.raw(is_for_hopper() ? prelude() : portable_prelude());
+  if (is_for_hopper()) out_.raw(wgmma_functions());
   out_.raw("\n");
   kernel_signature(program);
   out_.open("  // roles and shared memory");

@@ -61,6 +61,7 @@ bool Emitter::is_needed(const ir::Op& op) const {
 }
 
 void Emitter::operation(const ir::Op& op) {
+  if (plan_.mma_sync) fill_early(op);
   if (op.kind == OpKind::store) return store(op);
   if (op.kind == OpKind::yield) return;
   if (!is_needed(op)) return;

@@ -66,10 +66,12 @@ class Emitter {
   void produce_small(const FoldPlan& fold);
   void produce_panels(const FoldPlan& fold);
   void consumer();
+  void split_body();
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
   int loader_warps() const;
   int trips_ahead(const FoldPlan& fold) const;
+  bool is_for_hopper() const;
   std::string tiles_text() const;
 
   // emit_values.cpp: expressions over one element, and values in register arrays.
@@ -150,6 +152,18 @@ class Emitter {
   std::string wgmma_name(const DotPlan& dot) const;
   std::string wgmma_functions() const;
 
+  // emit_mma.cpp: dots by mma.sync, and folds whose operands all threads copy ahead.
+  void dot_by_mma(const DotPlan& dot);
+  void multiply(const DotPlan& dot, const std::string& array, int chunk_begin, int chunk_end);
+  std::string operand_address(const DotPlan& dot, const Operand& operand, int chunk) const;
+  void fill(const DotPlan& dot, const Operand& operand);
+  void fill_early(const ir::Op& op);
+  void copy_tile(const CopyLoad& copy, const std::string& to);
+  void copy_small(const SmallLoad& load);
+  void copy_stage(const FoldPlan& plan, const std::string& trip, const std::string& stage);
+  void copied_fold(const FoldPlan& plan);
+  void copied_trip(const FoldPlan& plan);
+
   // emit_fold.cpp
   void fold(const ir::Op& op);
   void begin_carried(const ir::Op& op);
@@ -169,7 +183,7 @@ class Emitter {
   void one_set_loop(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
   void two_sets_blocks_loop(const FoldPlan& plan);
-  void release_panel();
+  void release_panel(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
   void release_stage(const std::string& stage);
   void advance(const std::string& stage, const std::string& phase, int depth);
@@ -189,6 +203,7 @@ class Emitter {
   std::unordered_set<const ir::Value*> needed_;
   /// When set, an element is evaluated at these coordinates instead of a thread's registers.
   const std::map<ir::AxisId, std::string>* point_ = nullptr;
+  std::unordered_map<const ir::Op*, std::string> in_place_;  ///< dot -> array that it adds into
   std::string stage_ = "stage";  ///< variable that holds the stage being read
   int block_ = -1;               ///< of 64 rows that is computed now, where it is one at a time
   std::string block_digit_;      ///< variable of the digit that counts these blocks

@@ -13,8 +13,9 @@ std::int64_t run_of(const Runs& runs, ir::AxisId axis) {
   return it == runs.end() ? 1 : it->second;
 }
 
+// A digit that no run begins inside of: all its values lie in one run.
 bool inside_run(const Factor& f, std::int64_t run) {
-  return std::int64_t{f.place} * f.size <= run;
+  return run % (std::int64_t{f.place} * f.size) == 0;
 }
 
 int largest_power_of_two_divisor(int x) {
@@ -241,6 +242,22 @@ AxisLayout mma_n_layout(ir::AxisId axis, const std::string& name, int extent, co
   AxisLayout layout{axis, name, extent, s.n * s.n_blocks, {}};
   layout.factors = {reg(name, 2, 1, kOrderPair), thread(4, 2, 1),
                     reg(name, s.n / 8, 8, kOrderColumns), reg(name, s.n_blocks, s.n, kOrderBlocks)};
+  return layout;
+}
+
+AxisLayout warp_m_layout(ir::AxisId axis, const std::string& name, int extent, const WarpGrid& w) {
+  int blocks = (extent + 16 * w.m - 1) / (16 * w.m);
+  AxisLayout layout{axis, name, extent, 16 * blocks * w.m, {}};
+  layout.factors = {thread(8, 1, 4), reg(name, 2, 8, kOrderHalf),
+                    reg(name, blocks, 16, kOrderBlocks + 100), thread(w.m, 16 * blocks, 32)};
+  return layout;
+}
+
+AxisLayout warp_n_layout(ir::AxisId axis, const std::string& name, int extent, const WarpGrid& w) {
+  int blocks = (extent + 8 * w.n - 1) / (8 * w.n);
+  AxisLayout layout{axis, name, extent, 8 * blocks * w.n, {}};
+  layout.factors = {reg(name, 2, 1, kOrderPair), thread(4, 2, 1),
+                    reg(name, blocks, 8, kOrderColumns), thread(w.n, 8 * blocks, 32 * w.m)};
   return layout;
 }
 

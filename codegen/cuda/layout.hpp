@@ -91,6 +91,19 @@ struct MmaShape {
 AxisLayout mma_m_layout(ir::AxisId axis, const std::string& name, int extent, const MmaShape& s);
 AxisLayout mma_n_layout(ir::AxisId axis, const std::string& name, int extent, const MmaShape& s);
 
+/// How a CTA's warps are arranged over a tile that they multiply with mma.sync; warp number
+/// `column * m + row` has its part of the rows and of the columns.
+struct WarpGrid {
+  int m = 1;
+  int n = 1;
+
+  int threads() const { return 32 * m * n; }
+};
+/// How accumulators of mma.m16n8 spread over such warps (PTX ISA, "Matrix fragments for
+/// mma.m16n8k32"): a warp has neighbouring blocks of 16 rows and of 8 columns.
+AxisLayout warp_m_layout(ir::AxisId axis, const std::string& name, int extent, const WarpGrid& w);
+AxisLayout warp_n_layout(ir::AxisId axis, const std::string& name, int extent, const WarpGrid& w);
+
 /// A layout of `axes` (fastest in memory first) over `threads` threads: `vector` consecutive
 /// elements of the first axis per thread, then threads along it, then threads along the others.
 /// Axes of which `meet` says that no tile has both use the same threads; without it all meet.

@@ -33,6 +33,8 @@ std::string value_problem(const Schedule& s) {
     return "accumulators=2 holds two stages at a time, but stages=1; use stages=2 or more";
   }
   if (s.cluster < 1) return out_of_range("cluster", s.cluster, "1 to 8");
+  if (s.ctas_per_sm < 0 || s.ctas_per_sm > 4)
+    return out_of_range("ctas_per_sm", s.ctas_per_sm, "1 to 4, or 0 for automatic");
   if (s.split_fold < 1) return out_of_range("split_fold", s.split_fold, "1 to 8");
   if (!is_register_count(s.producer_registers))
     return out_of_range("producer_registers", s.producer_registers, kRegisters);
@@ -41,9 +43,46 @@ std::string value_problem(const Schedule& s) {
   for (const auto& [knob, value] : {std::pair{"order_consumers", s.order_consumers},
                                     {"persistent", s.persistent},
                                     {"swap_operands", s.swap_operands},
+                                    {"mma_sync", s.mma_sync},
                                     {"tma_store", s.tma_store},
                                     {"epilogue_overlap", s.epilogue_overlap}}) {
     if (value < -1 || value > 1) return out_of_range(knob, value, kSwitch);
+  }
+  return {};
+}
+
+std::string wgmma_knob(const Schedule& s) {
+  const std::pair<std::string, bool> knobs[] = {
+      {fmt::format("consumers={} counts warpgroups of wgmma; use warps", s.consumers),
+       s.consumers > 0},
+      {fmt::format(
+           "accumulators={} hides the wait for wgmma, which mma.sync doesn't have; leave it "
+           "out",
+           s.accumulators),
+       s.accumulators > 1},
+      {"order_consumers=1 orders warpgroups at wgmma; leave it out", s.order_consumers == 1},
+      {fmt::format("cluster={} shares tiles that TMA loads, but mma.sync's are copied by threads; "
+                   "leave it out",
+                   s.cluster),
+       s.cluster > 1},
+      {fmt::format("split_fold={} sums over a cluster, which is lowered for wgmma alone; leave it "
+                   "out",
+                   s.split_fold),
+       s.split_fold > 1},
+      {"tma_store=1 stages warpgroups' tiles; stores of mma.sync's go straight to memory; leave it "
+       "out",
+       s.tma_store == 1},
+      {fmt::format(
+           "producer_registers={} is for a producer warpgroup, which mma.sync doesn't have; "
+           "leave it out",
+           s.producer_registers),
+       s.producer_registers > 0},
+      {fmt::format("consumer_registers={} is for consumer warpgroups, which mma.sync doesn't have; "
+                   "leave it out",
+                   s.consumer_registers),
+       s.consumer_registers > 0}};
+  for (const auto& [why, set] : knobs) {
+    if (set) return "with mma.sync, " + why;
   }
   return {};
 }
@@ -62,11 +101,12 @@ std::string ignored_knob(const Plan& plan) {
     return "epilogue_overlap can't be chosen: a TMA store always drains under the next tile's "
            "fold; leave it out";
   }
-  if (any_dot && s.warps > 0)
+  if (any_dot && s.warps > 0 && !plan.mma_sync)
     return fmt::format("warps={} is for kernels without a tensor-core dot; use consumers", s.warps);
   if (!any_dot) {
     if (s.consumers > 0) return "consumers is for tensor-core dots; use warps";
     if (s.swap_operands >= 0) return "swap_operands is for tensor-core dots; leave it out";
+    if (s.mma_sync >= 0) return "mma_sync is for tensor-core dots; leave it out";
   }
   // Rows that aren't 16-byte aligned only rule out the ring for these strides: no reason to refuse.
   if (!any_dot) {
@@ -77,6 +117,7 @@ std::string ignored_knob(const Plan& plan) {
         {"stages", s.stages > 0},
         {"accumulators", s.accumulators > 0},
         {"unroll", s.unroll > 0},
+        {"ctas_per_sm", s.ctas_per_sm > 1},
         {"order_consumers", s.order_consumers >= 0},
         {"consumer_registers", s.consumer_registers > 0},
         {"producer_registers", s.producer_registers > 0}};

@@ -7,6 +7,8 @@
 
 #include "octile/codegen/cuda/legality.hpp"
 #include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/cuda/plan_mma.hpp"
+#include "octile/codegen/cuda/target.hpp"
 
 namespace octile::cuda {
 
@@ -51,9 +53,12 @@ class Planner {
 
   Plan run() {
     if (std::string problem = value_problem(schedule()); !problem.empty()) refuse(problem);
+    if (std::string problem = target_problem(schedule(), request_.target); !problem.empty())
+      refuse(problem);
     ir::for_each_op(*function_.body, [&](const ir::Op& op) {
       if (op.kind == OpKind::dot) plan_dot(op);
     });
+    choose_instruction();
     plan_folds();
     plan_threads();
     build_family();
@@ -78,6 +83,15 @@ class Planner {
                                 to_string(request_.schedule), why));
   }
 
+  void choose_instruction() {
+    plan_.mma_sync = uses_mma_sync(schedule(), request_.target) &&
+                     std::any_of(plan_.dots.begin(), plan_.dots.end(),
+                                 [](const DotPlan& d) { return d.tensor_core; });
+    if (!plan_.mma_sync) return;
+    plan_.shared_alignment = 128;
+    if (std::string problem = wgmma_knob(schedule()); !problem.empty()) refuse(problem);
+  }
+
   void plan_dot(const ir::Op& op) {
     DotPlan d;
     d.op = &op;
@@ -90,15 +104,19 @@ class Planner {
     plan_.dots.push_back(d);
   }
 
-  // The M side of wgmma takes multiples of 64 rows, the N side multiples of 8 columns.
+  // The M side of wgmma takes multiples of 64 rows, that of mma.sync of 16, the N side multiples of
+  // 8 columns.
   void assign_sides(DotPlan& d, const ir::Value* a, const ir::Value* b) {
     ir::AxisId x = other_axis(a, d.k_axis), y = other_axis(b, d.k_axis);
     bool swap = schedule().swap_operands == 1;
-    if (schedule().swap_operands < 0) swap = extent(x) % 64 != 0 && extent(y) % 64 == 0;
+    const int rows = uses_mma_sync(schedule(), request_.target) ? 16 : 64;
+    if (schedule().swap_operands < 0) swap = extent(x) % rows != 0 && extent(y) % rows == 0;
     if (m_axes_.count(x) || n_axes_.count(y)) swap = false;
     if (m_axes_.count(y) || n_axes_.count(x)) swap = true;
-    d.m = {swap ? b : a, swap ? y : x, 0, -1, -1};
-    d.n = {swap ? a : b, swap ? x : y, 0, -1, -1};
+    d.m.value = swap ? b : a;
+    d.m.axis = swap ? y : x;
+    d.n.value = swap ? a : b;
+    d.n.axis = swap ? x : y;
     if (n_axes_.count(d.m.axis) || m_axes_.count(d.n.axis)) {
       refuse(fmt::format("dots need axis '{}' on both sides of the tensor core",
                          axis_name(n_axes_.count(d.m.axis) ? d.m.axis : d.n.axis)));
@@ -108,6 +126,7 @@ class Planner {
   }
 
   void plan_folds() {
+    if (plan_.mma_sync) return find_copies(function_, request_, analysis_, plan_);
     for (const ir::Op* op : function_.body->ops) {
       if (op->kind != OpKind::fold) continue;
       FoldPlan f;
@@ -148,6 +167,12 @@ class Planner {
       plan_.threads = plan_.compute_threads;
       return;
     }
+    if (plan_.mma_sync) {
+      if (std::string problem = arrange_warps(function_, request_, analysis_, plan_);
+          !problem.empty())
+        refuse(problem);
+      return;
+    }
     int blocks = 1 << 20;
     for (ir::AxisId m : m_axes_) blocks = std::min(blocks, (extent(m) + 63) / 64);
     int consumers = schedule().consumers;
@@ -160,21 +185,33 @@ class Planner {
     plan_.consumers = consumers;
     plan_.compute_threads = 128 * consumers;
     plan_.threads = plan_.compute_threads + (plan_.specialized ? 128 : 0);
-    constexpr int kConsumer[] = {0, 240, 224, 152, 112}, kProducer[] = {0, 96, 56, 56, 32};
+    plan_registers();
+    for (DotPlan& d : plan_.dots) {
+      if (d.tensor_core) shape_dot(d);
+    }
+  }
+
+  // Producers need few registers and leave the rest to consumers. What a CTA is launched with is
+  // all that setmaxnreg can hand out.
+  void plan_registers() {
+    constexpr int kRegistersPerSm = 65536, kMost = 240;
+    constexpr int kProducer[] = {0, 96, 56, 56, 32}, kSharedProducer[] = {0, 48, 48, 32, 24};
+    const int consumers = plan_.consumers;
+    plan_.ctas_per_sm = std::max(1, schedule().ctas_per_sm);
+    int launched = std::min(255, kRegistersPerSm / plan_.ctas_per_sm / plan_.threads) / 8 * 8;
+    int pool = launched * plan_.threads;
+    launched_registers_ = launched;
+    plan_.producer_registers = (plan_.ctas_per_sm > 1 ? kSharedProducer : kProducer)[consumers];
+    plan_.producer_registers = std::min(plan_.producer_registers, launched);
+    if (schedule().producer_registers) plan_.producer_registers = schedule().producer_registers;
     plan_.consumer_registers =
-        schedule().consumer_registers ? schedule().consumer_registers : kConsumer[consumers];
-    plan_.producer_registers =
-        schedule().producer_registers ? schedule().producer_registers : kProducer[consumers];
+        std::min(kMost, (pool - 128 * plan_.producer_registers) / (128 * consumers) / 8 * 8);
+    if (schedule().consumer_registers) plan_.consumer_registers = schedule().consumer_registers;
     int total = plan_.consumer_registers * plan_.compute_threads + plan_.producer_registers * 128;
-    // What the CTA is launched with is all that setmaxnreg can hand out.
-    int pool = 65536 / plan_.threads / 8 * 8 * plan_.threads;
-    if (plan_.specialized && total > pool) {
+    if (plan_.specialized && (total > pool || plan_.consumer_registers < 24)) {
       refuse(fmt::format(
           "{} registers per consumer and {} per producer thread need {} registers of {}",
           plan_.consumer_registers, plan_.producer_registers, total, pool));
-    }
-    for (DotPlan& d : plan_.dots) {
-      if (d.tensor_core) shape_dot(d);
     }
   }
 
@@ -233,6 +270,11 @@ class Planner {
     } else {
       for (const DotPlan& d : plan_.dots) {
         if (!d.tensor_core) continue;
+        if (plan_.mma_sync) {
+          add_warp_axis(d.m.axis, true);
+          add_warp_axis(d.n.axis, false);
+          continue;
+        }
         add_mma_axis(d.m.axis, true, d.shape);
         add_mma_axis(d.n.axis, false, d.shape);
       }
@@ -249,6 +291,13 @@ class Planner {
                             : mma_n_layout(axis, name, extent(axis), shape));
   }
 
+  void add_warp_axis(ir::AxisId axis, bool m_side) {
+    if (plan_.family.has(axis)) return;
+    std::string name = emitted_axis_name(function_, axis);
+    plan_.family.add(m_side ? warp_m_layout(axis, name, extent(axis), plan_.warps)
+                            : warp_n_layout(axis, name, extent(axis), plan_.warps));
+  }
+
   // Axes that no dot produces: on the side that the tiles they meet in leave free.
   void add_other_axis(ir::AxisId axis) {
     if (plan_.family.has(axis)) return;
@@ -262,7 +311,9 @@ class Planner {
     }
     std::string name = emitted_axis_name(function_, axis);
     MmaShape shape;
-    if (!meets_n && extent(axis) >= 8) {
+    if (plan_.mma_sync && extent(axis) >= 8 && (!meets_n || !meets_m)) {
+      add_warp_axis(axis, meets_n);
+    } else if (!meets_n && extent(axis) >= 8) {
       shape.n = std::min(256, round_up(extent(axis), 8));
       shape.n_blocks = (extent(axis) + shape.n - 1) / shape.n;
       plan_.family.add(mma_n_layout(axis, name, extent(axis), shape));
@@ -384,10 +435,10 @@ class Planner {
     for (DotPlan& d : plan_.dots) {
       if (!d.tensor_core) continue;
       for (Operand* o : {&d.m, &d.n}) {
-        if (o->tma >= 0) continue;
+        if (o->tma >= 0 || o->in_ring) continue;
         o->scratch = scratch;
         scratch += o->rows * d.swizzle * d.chunks;
-        scratch = round_up(scratch, kStageAlignment);
+        scratch = round_up(scratch, plan_.shared_alignment);
       }
     }
     plan_.scratch_bytes = scratch;
@@ -401,8 +452,8 @@ class Planner {
     int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0);
     plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
     if (plan_.shared_bytes > 0)
-      plan_.shared_bytes += kStageAlignment;  // the base may need aligning
-    int limit = request_.target.shared_bytes_per_block;
+      plan_.shared_bytes += plan_.shared_alignment;  // the base may need aligning
+    int limit = shared_limit();
     if (plan_.shared_bytes > limit) {
       refuse(fmt::format("{} bytes of shared memory, {} over the limit of {}{}", plan_.shared_bytes,
                          plan_.shared_bytes - limit, limit,
@@ -421,7 +472,21 @@ class Planner {
     return any;
   }
 
+  int copy_ring() {
+    int other = plan_.shared_alignment + (uses_reduce() ? 4096 : 0);
+    for (const DotPlan& d : plan_.dots) {
+      if (!d.tensor_core) continue;
+      for (const Operand* o : {&d.m, &d.n}) {
+        if (!o->in_ring) other += round_up(o->rows * d.swizzle * d.chunks, plan_.shared_alignment);
+      }
+    }
+    std::string problem = plan_copy_ring(function_, request_, analysis_, other, plan_);
+    if (!problem.empty()) refuse(problem);
+    return plan_.stages * plan_.stage_bytes;
+  }
+
   int plan_ring() {
+    if (plan_.mma_sync) return copy_ring();
     if (!plan_.specialized) return 0;
     for (FoldPlan& f : plan_.folds) {
       find_small_loads(function_, analysis_, plan_, f);
@@ -430,6 +495,7 @@ class Planner {
       plan_blocks(f);
     }
     for (FoldPlan& f : plan_.folds) lay_out_stage(f);
+    for (const FoldPlan& f : plan_.folds) check_registers(f);
     choose_panel_trips();
     for (FoldPlan& f : plan_.folds) map_panels(f);
     int fit = stages_that_fit();
@@ -444,6 +510,14 @@ class Planner {
     return plan_.stages * plan_.stage_bytes;
   }
 
+  // Bytes of shared memory that one CTA may have, of those that share an SM; the driver keeps 1 KiB
+  // of each.
+  int shared_limit() const {
+    constexpr int kReserved = 1024;
+    int sm = request_.target.shared_bytes_per_block + kReserved;
+    return sm / plan_.ctas_per_sm - kReserved;
+  }
+
   // Bytes of shared memory that are left for stages.
   int ring_room() const {
     int scratch = 0;
@@ -453,9 +527,8 @@ class Planner {
         if (o->tma < 0) scratch += round_up(o->rows * d.swizzle * d.chunks, kStageAlignment);
       }
     }
-    return request_.target.shared_bytes_per_block - 2 * kStageAlignment - scratch -
-           (uses_reduce() ? 4096 : 0) - plan_.store_bytes * plan_.consumers -
-           kPanelSlots * plan_.panel_bytes;
+    return shared_limit() - 2 * kStageAlignment - scratch - (uses_reduce() ? 4096 : 0) -
+           plan_.store_bytes * plan_.consumers - kPanelSlots * plan_.panel_bytes;
   }
   int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
 
@@ -575,6 +648,36 @@ class Planner {
     }
   }
 
+  // Accumulators that no consumer can hold would spill, or make ptxas give up.
+  void check_registers(const FoldPlan& f) {
+    constexpr int kOther = 12;  // addresses, scales and counters at the least
+    for (const ir::Op* op : f.pipelined_dots) {
+      // ptxas holds one instruction to the registers that a thread is launched with.
+      constexpr int kBeside = 26;
+      const int n = plan_.find_dot(op)->shape.n;
+      if (n / 2 + kBeside <= launched_registers_) continue;
+      refuse(fmt::format(
+          "one product of {} columns takes {} registers and {} for the rest, a thread is launched "
+          "with {}; use tiles of {} columns or fewer consumers",
+          n, n / 2, kBeside, launched_registers_, (launched_registers_ - kBeside) * 2 / 8 * 8));
+    }
+    int sums = 0, dots = 0;
+    for (const ir::Value* v : f.fold->results) sums += register_count(v);
+    for (const ir::Op* op : f.pipelined_dots)
+      dots += f.in_place ? 0 : register_count(op->result()) / f.blocks;
+    int need = sums + f.sets * dots + kOther;
+    if (need <= plan_.consumer_registers) return;
+    refuse(fmt::format(
+        "a consumer thread needs {} registers for sums, {} for dots under way and {} for the rest, "
+        "{} over its {}; use smaller tiles{}{}",
+        sums, f.sets * dots, kOther, need - plan_.consumer_registers, plan_.consumer_registers,
+        f.sets > 1 ? ", accumulators=1" : "", plan_.ctas_per_sm > 1 ? ", fewer ctas_per_sm" : ""));
+  }
+
+  int register_count(const ir::Value* v) {
+    return plan_.family.register_count(v->type.axes, analysis_.runs(v));
+  }
+
   bool is_row_wise(const FoldPlan& f) const {
     const DotPlan& first = *plan_.find_dot(f.pipelined_dots[0]);
     std::set<const ir::Value*> late;
@@ -603,6 +706,7 @@ class Planner {
   Analysis& analysis_;
   Plan plan_;
   std::set<ir::AxisId> m_axes_, n_axes_;
+  int launched_registers_ = 0;
 };
 
 }  // namespace

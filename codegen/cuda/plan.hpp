@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -69,6 +70,19 @@ struct PanelLoad {
   }
 };
 
+/// A dot operand that all threads copy with cp.async, swizzled, K-major: into a stage of the ring,
+/// or to where the dot's operand lies.
+struct CopyLoad {
+  const ir::Op* load = nullptr;
+  ir::AxisId row_axis = -1, k_axis = -1;
+  int k_dim = -1;       ///< the tensor's dimension along K, contiguous
+  int width = 16;       ///< bytes of one copy
+  int rows = 0;         ///< in the tile
+  int padded_rows = 0;  ///< in shared memory
+  int swizzle = 128, chunks = 1;
+  int offset = 0;  ///< bytes from the start of a stage
+};
+
 /// Where a tensor-core operand lies in shared memory when the dot runs.
 struct Operand {
   const ir::Value* value = nullptr;
@@ -76,6 +90,9 @@ struct Operand {
   int rows = 0;          ///< padded
   int tma = -1;          ///< index into FoldPlan::tma, or
   int scratch = -1;      ///< byte offset in the scratch area that threads fill before the dot
+  int copy = -1;         ///< index into Plan::copies
+  bool in_ring = false;  ///< that copy goes to the ring
+  bool early = false;    ///< filled where the value is defined, outside of the dot's loop
 };
 
 struct DotPlan {
@@ -103,6 +120,8 @@ struct FoldPlan {
   int sets = 1;                  ///< accumulator sets: blocks that are under way at a time
   bool stage_used_late = false;  ///< something after the dots still reads the stage
   bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
+  std::vector<int> copies;       ///< of Plan::copies, that go through the ring
+  std::map<const ir::Op*, std::size_t> in_place_dots;  ///< mma.sync: adds into this carried value
 };
 
 /// A store that goes through shared memory and TMA: every warpgroup puts its 64-row blocks into
@@ -126,6 +145,9 @@ struct Plan {
   std::vector<FoldPlan> folds;
   std::vector<TmaStore> stores;
   std::vector<TensorMap> tensor_maps;
+  std::vector<CopyLoad> copies;
+  bool mma_sync = false;     ///< tensor-core dots by mma.sync: every thread copies and multiplies
+  WarpGrid warps;            ///< then
   bool specialized = false;  ///< has a producer warpgroup
   int consumers = 1;
   int compute_threads = 128;
@@ -136,11 +158,13 @@ struct Plan {
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
   int shared_bytes = 0;
+  int shared_alignment = 1024;  ///< of the ring, its stages and scratch
   int producer_registers = 0, consumer_registers = 0;
   int cluster_position = -1;  ///< grid position whose neighbours form a cluster
   int fastest_position = 0;
   int group_width = 1;
   bool persistent = false;
+  int ctas_per_sm = 1;
 
   const DotPlan* find_dot(const ir::Op* op) const;
   const FoldPlan* find_fold(const ir::Op* op) const;

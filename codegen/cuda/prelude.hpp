@@ -5,6 +5,9 @@
 
 namespace octile::cuda {
 
+/// For kernels that may use TMA and wgmma.
 const std::string& prelude();
+/// For kernels that multiply with mma.sync, and for targets that have neither.
+const std::string& portable_prelude();
 
 }  // namespace octile::cuda

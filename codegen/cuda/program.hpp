@@ -24,6 +24,7 @@ struct Target {
   std::string arch = "sm_90a";
   int sm_count = 132;
   int shared_bytes_per_block = 232448;  ///< opt-in limit, 227 KiB on Hopper
+  double memory_bytes_per_us = 4.8e6;   ///< nominal bandwidth of device memory: an H200's 4.8 TB/s
   bool operator==(const Target&) const = default;
 };
 

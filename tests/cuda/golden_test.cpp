@@ -1,4 +1,4 @@
-// The emitted CUDA of four small kernels, in golden/, the prelude left out.
+// The emitted CUDA of five small kernels, in golden/, the prelude left out.
 // OCTILE_UPDATE_GOLDEN=1 rewrites the files: read the difference before committing it.
 #include <gtest/gtest.h>
 
@@ -7,15 +7,18 @@
 #include <sstream>
 
 #include "octile/codegen/cuda/prelude.hpp"
+#include "octile/codegen/cuda/target.hpp"
 #include "octile/tests/cuda/kernels.hpp"
 
 namespace octile::test {
 namespace {
 
 void expect_golden(const std::string& name, std::string text) {
-  const std::size_t prelude = text.find(cuda::prelude());
-  ASSERT_NE(prelude, std::string::npos);
-  text.replace(prelude, cuda::prelude().size(), "// ... the prelude ...\n");
+  const bool portable = text.find(cuda::portable_prelude()) != std::string::npos;
+  const std::string& prelude = portable ? cuda::portable_prelude() : cuda::prelude();
+  const std::size_t at = text.find(prelude);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, prelude.size(), "// ... the prelude ...\n");
   const std::string path = std::string(OCTILE_GOLDEN_DIR) + "/" + name + ".cu";
   if (std::getenv("OCTILE_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(path) << text;
@@ -46,6 +49,12 @@ TEST(Golden, Quantize) {
 TEST(Golden, BlockScaledGemm) {
   const auto kernel = fp8_gemm().with({BM(128), BN(64), stages(4), consumers(2)});
   expect_golden("fp8_gemm", kernel.emit({{"M", 256}, {"N", 512}, {"K", 1024}}));
+}
+
+TEST(Golden, BlockScaledGemmByMmaSync) {
+  const auto kernel = fp8_gemm().with({BM(64), BN(48), stages(3), warps(4)});
+  expect_golden("fp8_gemm_sm_89",
+                kernel.emit({{"M", 256}, {"N", 512}, {"K", 1024}}, cuda::target_named("sm_89")));
 }
 
 TEST(Golden, EmissionIsDeterministic) {

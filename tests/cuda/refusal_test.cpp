@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "octile/codegen/cuda/target.hpp"
 #include "octile/tests/cuda/kernels.hpp"
 
 namespace octile::test {
@@ -143,8 +144,63 @@ TEST(Refusals, KnobsOfTheRingStayLegalOnOtherStrides) {
   EXPECT_EQ(refusal(fp8_gemm(), {BM(128), BN(64), consumer_registers(64)}, odd), "");
 }
 
+TEST(Refusals, KnobsThatMmaSyncHasNoUseFor) {
+  const auto gemm = fp8_gemm().with({BM(128), BN(64), mma_sync()});
+  const std::vector<Refused> list = {
+      {"consumers=2 counts warpgroups of wgmma; use warps", refusal(gemm, {consumers(2)})},
+      {"accumulators=2 hides the wait for wgmma", refusal(gemm, {accumulators(2)})},
+      {"order_consumers=1 orders warpgroups", refusal(gemm, {order_consumers()})},
+      {"cluster=2 shares tiles that TMA loads", refusal(gemm, {cluster(2, BM)})},
+      {"split_fold=4 sums over a cluster", refusal(gemm, {split_fold(4)})},
+      {"tma_store=1 stages warpgroups' tiles", refusal(gemm, {tma_store()})},
+      {"producer_registers=40 is for", refusal(gemm, {producer_registers(40)})},
+      {"consumer_registers=232 is for", refusal(gemm, {consumer_registers(232)})},
+      {"warps=3 must be a power of two up to 16", refusal(gemm, {warps(3)})},
+      {"warps=32 must be a power of two up to 16", refusal(gemm, {warps(32)})},
+      {"ping_pong", refusal(gemm, {ping_pong()})},
+      {"epilogue_overlap", refusal(gemm, {epilogue_overlap()})},
+      {"stages=20 of", refusal(gemm, {stages(20)})},
+      {"mma_sync is for tensor-core dots",
+       refusal(vector_add(), {BM(1024), mma_sync()}, {{"M", 4096}})},
+  };
+  for (const Refused& r : list) EXPECT_THAT(r.words, HasSubstr(r.what));
+  // What is off, or one of a kind, is as asked.
+  EXPECT_EQ(refusal(gemm, {tma_store(false), order_consumers(false), accumulators(1), unroll(2),
+                           persistent(), swap_operands(), dependent_launch(), stages(2), warps(8)}),
+            "");
+}
+
+TEST(Refusals, WhatTargetsLack) {
+  const auto words = [](const Schedule& schedule, const cuda::Target& target) -> std::string {
+    try {
+      fp8_gemm().with(schedule).emit(kSizes, target);
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  const auto with = [](std::initializer_list<Knob> knobs) { return apply_knobs({}, knobs); };
+  const cuda::Target ada = cuda::target_named("sm_89"), blackwell = cuda::target_named("sm_120a");
+  EXPECT_THAT(words(with({mma_sync(false)}), ada),
+              HasSubstr("mma_sync=0 asks for wgmma, which sm_89 doesn't have"));
+  EXPECT_THAT(words(with({mma_sync(false)}), blackwell), HasSubstr("sm_120a doesn't have"));
+  EXPECT_THAT(words(with({dependent_launch()}), ada), HasSubstr("needs sm_90 or newer"));
+  EXPECT_EQ(words(with({dependent_launch()}), blackwell), "");
+  EXPECT_EQ(words(with({mma_sync()}), ada), "");
+  EXPECT_THAT(words(with({BM(128), BN(128), consumers(2)}), ada),
+              HasSubstr("counts warpgroups of wgmma"));
+  // 99 KiB, not 227.
+  EXPECT_THAT(words(with({BM(128), BN(128), stages(4)}), ada),
+              AllOf(HasSubstr("stages=4 of"), HasSubstr("3 stages would fit")));
+  cuda::Target old = ada;
+  old.arch = "sm_80";
+  EXPECT_THAT(words({}, old), AllOf(HasSubstr("sm_80"), HasSubstr("sm_89 and newer")));
+}
+
 TEST(Refusals, ValuesOutOfRange) {
   const auto gemm = fp8_gemm().with({BM(128), BN(64)});
+  Schedule two;
+  two.mma_sync = 2;
   const std::vector<Refused> list = {
       {"accumulators=3", refusal(gemm, {accumulators(3)})},
       {"accumulators=2", refusal(gemm, {accumulators(2), stages(1)})},
@@ -156,6 +212,7 @@ TEST(Refusals, ValuesOutOfRange) {
       {"consumer_registers=8", refusal(gemm, {consumer_registers(8)})},
       {"producer_registers=20", refusal(gemm, {producer_registers(20)})},
       {"unroll=-3", refusal(gemm, {unroll(-3)})},
+      {"mma_sync=2", refusal(fp8_gemm().with(two), {})},
       {"group_width=-2", refusal(gemm, {group_width(-2)})},
       {"warps=-4", refusal(vector_add(), {BM(1024), warps(-4)}, {{"M", 4096}})},
       {"cluster=2",

@@ -108,6 +108,13 @@ TEST_F(Exact, EverySchedule) {
       with({BM(16), BN(128), swap_operands(), split_fold(4)}),
       with({BM(32), BN(64), swap_operands(), split_fold(8)}),
       with({BM(64), BN(64), split_fold(2)}),
+      with({BM(8), BN(64), split_fold(8), ctas_per_sm(4)}),
+      with({BM(64), BN(144), split_fold(4), ctas_per_sm(2)}),
+      with({BM(128), BN(96), consumers(1), ctas_per_sm(2)}),
+      with({BM(64), BN(128), ctas_per_sm(2), persistent(false)}),
+      with({BM(256), BN(128), consumers(2)}),
+      with({BM(256), BN(72), consumers(2), accumulators(2)}),
+      with({BM(256), BN(128), consumers(2), cluster(2, BN), unroll(2)}),
       with({BM(128), BN(64), split_fold(3)}),
       // Extents that the tensor core's blocks of 64 and 8 don't divide.
       with({BM(100), BN(100)}),

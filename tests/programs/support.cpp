@@ -8,7 +8,10 @@
 #include <cstring>
 #include <random>
 
+#include "octile/codegen/cuda/operands.hpp"
 #include "octile/codegen/ir/numerics.hpp"
+#include "octile/codegen/ir/walk.hpp"
+#include "octile/tests/cuda/emulator/emulator.hpp"
 #include "octile/tests/gemm/parallel.hpp"
 
 namespace octile::test {
@@ -160,6 +163,52 @@ std::string Array::damage() const {
 
 Trial::Trial(Where where) : where_(where) {}
 Trial::~Trial() = default;
+
+Trial::Trial(Where where, const MmaSync& by) : where_(where), mma_sync_(true), target_(by.target) {}
+
+namespace {
+
+bool has_tensor_core_dot(const ir::Function& function) {
+  bool found = false;
+  ir::for_each_op(*function.body, [&](const ir::Op& op) {
+    found |= op.kind == ir::OpKind::dot && op.operand(0)->type.axes.size() == 2 &&
+             op.operand(1)->type.axes.size() == 2 &&
+             cuda::tensor_core_types(op.operand(0)->type.element, op.operand(1)->type.element);
+  });
+  return found;
+}
+
+}  // namespace
+
+std::size_t Trial::most_schedules() const {
+  if (where_ == Where::emulated) {
+    const char* text = std::getenv("OCTILE_TEST_SCHEDULES");
+    return text == nullptr ? 0 : std::strtoul(text, nullptr, 10);
+  }
+  return where_ == Where::cpu || (mma_sync_ && where_ == Where::nvrtc) ? 0 : 1000;
+}
+
+void Trial::emulate(const ir::Function& function, const Schedule& schedule,
+                    const std::vector<runtime::Argument>& arguments) const {
+  octile::test::emulate(function, schedule, target_, arguments);
+}
+
+std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule schedule) const {
+  if (!mma_sync_) return schedule;
+  if (!has_tensor_core_dot(function))
+    return where_ == Where::nvrtc ? std::optional<Schedule>(schedule) : std::nullopt;
+  const Schedule initial;
+  if (schedule.consumers == 1 || schedule.consumers == 2) schedule.warps = 4 * schedule.consumers;
+  schedule.consumers = initial.consumers;
+  schedule.accumulators = initial.accumulators;
+  schedule.order_consumers = initial.order_consumers;
+  schedule.cluster = initial.cluster;
+  schedule.cluster_axis = initial.cluster_axis;
+  schedule.split_fold = initial.split_fold;
+  schedule.tma_store = initial.tma_store;
+  if (where_ == Where::gpu) schedule.mma_sync = 1;
+  return schedule;
+}
 
 Input Trial::input(ElementType element, const Dims& extents, Fill fill, const Layout& layout) {
   auto array = std::make_shared<Array>(element, extents, layout);

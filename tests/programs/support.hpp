@@ -2,6 +2,7 @@
 // in three places: on the CPU back end, through NVRTC without a GPU, and on a GPU.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -18,7 +19,7 @@
 
 namespace octile::test {
 
-enum class Where : std::uint8_t { cpu, nvrtc, gpu };
+enum class Where : std::uint8_t { cpu, nvrtc, gpu, emulated };
 
 /// Indices of one element, outermost first; unused ones are 0.
 using Index = std::array<std::int64_t, 5>;
@@ -97,11 +98,21 @@ using Input = std::shared_ptr<Array>;
 
 using Reference = std::function<double(const Index&)>;
 
+/// That dots are to be multiplied by mma.sync; the target matters without a GPU. Kernels that are
+/// emulated (tests/cuda/emulator) always are, on sm_89.
+struct MmaSync {
+  cuda::Target target = {};
+};
+
 /// Runs one program's kernels in one place and compares what they store with references. Problems
 /// are collected, not thrown.
 class Trial {
  public:
   explicit Trial(Where where);
+  /// Dots are multiplied by mma.sync, compiled for `target` or, on a GPU, as a knob asks. Knobs
+  /// that only wgmma has are left out of a program's schedules. Where kernels are compiled only,
+  /// the compiler's own schedule is enough; elsewhere, kernels without such a dot aren't run.
+  Trial(Where where, const MmaSync& by);
   ~Trial();
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
@@ -128,12 +139,12 @@ class Trial {
   template <class Kernel, class... Args>
   void run(const Kernel& kernel, const std::vector<std::vector<Knob>>& schedules,
            const Args&... args) {
-    one(kernel, args...);
-    for (const std::vector<Knob>& knobs : schedules) {
-      if (where_ == Where::cpu) break;
+    try_schedule(kernel, kernel.schedule(), args...);
+    for (std::size_t i = 0; i < std::min(schedules.size(), most_schedules()); ++i) {
+      const std::vector<Knob>& knobs = schedules[i];
       Schedule schedule = kernel.schedule();
       for (const Knob& knob : knobs) knob.apply(schedule);
-      one(kernel.with(schedule), args...);
+      try_schedule(kernel, schedule, args...);
     }
     forget();
   }
@@ -171,14 +182,24 @@ class Trial {
   };
 
   template <class Kernel, class... Args>
+  void try_schedule(const Kernel& kernel, const Schedule& schedule, const Args&... args) {
+    if (auto s = adapted(kernel.ir(), schedule)) one(kernel.with(*s), args...);
+  }
+  template <class Kernel, class... Args>
   void one(const Kernel& kernel, const Args&... args) {
     ++runs_;
     const std::string what = describe(kernel.name(), kernel.schedule());
     if (where_ == Where::nvrtc) {
-      compile(what, [kernel, args...] { return kernel.compile_call({}, host(args)...); });
+      compile(what, [kernel, target = target_, args...] {
+        return kernel.compile_call(target, host(args)...);
+      });
       return;
     }
-    launch(what, [&](const Stream& stream) { kernel(stream, on(stream, args)...); });
+    launch(what, [&](const Stream& stream) {
+      if (where_ == Where::emulated)
+        return emulate(kernel.ir(), kernel.schedule(), {host(args)...});
+      kernel(stream, on(stream, args)...);
+    });
   }
   template <class T>
   static auto host(const T& arg) {
@@ -197,13 +218,20 @@ class Trial {
     }
   }
 
+  /// Of those that a program lists, how many are run beside its own.
+  std::size_t most_schedules() const;
+  std::optional<Schedule> adapted(const ir::Function& function, Schedule schedule) const;
   std::string describe(const std::string& kernel, const Schedule& schedule) const;
+  void emulate(const ir::Function& function, const Schedule& schedule,
+               const std::vector<runtime::Argument>& arguments) const;
   void compile(const std::string& what, std::function<CompiledVariant()> job);
   void launch(const std::string& what, const std::function<void(const Stream&)>& call);
   void compare(const std::string& what, Expected& expected);
   void forget();
 
   Where where_;
+  bool mma_sync_ = false;
+  cuda::Target target_;
   int runs_ = 0;
   bool may_spill_ = false;
   std::uint32_t seed_ = 1;

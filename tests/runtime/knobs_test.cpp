@@ -24,6 +24,7 @@ TEST(Knobs, EachSetsItsField) {
                                       persistent(false),
                                       split_fold(4),
                                       swap_operands(),
+                                      mma_sync(),
                                       tma_store(false),
                                       epilogue_overlap(),
                                       producer_registers(40),
@@ -45,6 +46,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.persistent = 0;
   expected.split_fold = 4;
   expected.swap_operands = 1;
+  expected.mma_sync = 1;
   expected.tma_store = 0;
   expected.epilogue_overlap = 1;
   expected.producer_registers = 40;

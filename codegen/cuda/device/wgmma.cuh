@@ -25,12 +25,6 @@ __device__ __forceinline__ u64 descriptor(u32 low) {
   constexpr u32 layout = Swizzle == 128 ? 1 : Swizzle == 64 ? 2 : 3;
   return (u64((layout << 30) | (Swizzle * 8 / 16)) << 32) | low;
 }
-// Byte offset of (row, byte) in such a tile.
-template <int Swizzle>
-__device__ __forceinline__ u32 swizzled_offset(u32 row, u32 byte) {
-  u32 offset = row * Swizzle + byte;
-  return offset ^ (((offset >> 7) & (Swizzle / 16 - 1)) << 4);
-}
 // Stores two 8x8 matrices of 2-byte elements, of which each lane holds a pair; lanes 0 to 15 give
 // the addresses of their rows (PTX ISA 9.7.14.5.16, stmatrix).
 __device__ __forceinline__ void store_matrices(u32 to, u32 x, u32 y) {

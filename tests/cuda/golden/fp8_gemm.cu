@@ -132,6 +132,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   bool ready = false;
   int slot = 0, column = 0;
   u32 slot_phase = 0;
+  const u32 nothing = threadIdx.y;  // 0, unknown to the compiler
   const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
   const int BN_t = thread % 4 * 2;
   const int extent_0 = tiles_0;
@@ -171,7 +172,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         if (++column == 16) {
           column = 0;
           __syncwarp();
-          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + ((bit_cast<u32>(sb_18_next[0]) | bit_cast<u32>(sa_22_next[0]) | bit_cast<u32>(sa_22_next[1])) & nothing));
           if (++slot == 2) {
             slot = 0;
             slot_phase ^= 1;
@@ -217,7 +218,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           if (++column == 16) {
             column = 0;
             __syncwarp();
-            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + ((bit_cast<u32>(sb_18_next[0]) | bit_cast<u32>(sa_22_next[0]) | bit_cast<u32>(sa_22_next[1])) & nothing));
             if (++slot == 2) {
               slot = 0;
               slot_phase ^= 1;
@@ -246,7 +247,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       if (begin < end && column > 0) {  // the last slot wasn't read whole
         column = 0;
         __syncwarp();
-        if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);
+        if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + ((bit_cast<u32>(sb_18_next[0]) | bit_cast<u32>(sa_22_next[0]) | bit_cast<u32>(sa_22_next[1])) & nothing));
         if (++slot == 2) {
           slot = 0;
           slot_phase ^= 1;

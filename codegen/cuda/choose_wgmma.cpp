@@ -1,0 +1,118 @@
+#include "octile/codegen/cuda/choose_wgmma.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace octile::cuda {
+namespace {
+
+// Fitted to 1102 block-scaled products on an H100 (bench/NOTES.md). Clocks are an SM's under load.
+constexpr double kClocksPerMicrosecond = 1533;
+constexpr double kLaunch = 2.0;         // microseconds
+constexpr double kTileOverhead = 1279;  // clocks: first operands, barriers
+// Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
+constexpr double kBulkEpilogue = 7.0, kDirectEpilogue = 71.7;
+constexpr double kSplitOverhead = 3500;  // clocks: the cluster's start, meeting and exchange
+constexpr double kSplitOverheadPerCta = 166;
+constexpr double kSharedBytesPerClock = 130;  // read by the tensor core and written by TMA, per SM
+constexpr double kL2BytesPerClock = 54.3;     // per SM, all of them drawing
+constexpr double kL2BytesPerClockAlone = 70;  // few SMs drawing
+constexpr double kFewSms = 0.6;
+constexpr double kLoadLatency = 2095;  // clocks, of a stage's copies
+// A warpgroup's way from one block's last product to the next one's first: waits and promotion.
+constexpr double kIssue = 60;                  // clocks between two blocks that stay in place
+constexpr double kPromotion = 88;              // clocks
+constexpr double kPromotionPerColumn = 1.255;  // of N
+constexpr double kPromotionPerScale = 20;
+constexpr double kMemoryEfficiency = 0.673;  // of the nominal bandwidth, past the start
+constexpr double kMemoryAlone = 0.657, kMemoryPerBusySm = 0.847;
+constexpr double kMemoryStart = 3.6;               // microseconds
+constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
+constexpr int kLeastTrips = 4;
+constexpr int kMostStages = 24;
+constexpr int kOtherRegisters = 20, kRichEpilogue = 48, kBesideProduct = 26;
+constexpr double kReservedShared = 3072;  // alignment, barriers, panels' rounding
+
+// Part of the SMs that clusters of so many CTAs can fill, as a GPC's SMs aren't a multiple of it.
+double cluster_fit(int ctas) {
+  return ctas >= 8 ? 0.889 : ctas >= 4 ? 0.935 : 1.0;
+}
+
+int launched_registers(int consumers, int ctas_per_sm) {
+  return std::min(255, 65536 / ctas_per_sm / (128 * (consumers + 1))) / 8 * 8;
+}
+
+int registers_per_consumer(int consumers, int ctas_per_sm) {
+  int threads = 128 * (consumers + 1), producer = ctas_per_sm > 1 ? 48 : 56;
+  int launched = launched_registers(consumers, ctas_per_sm);
+  return std::min(240, (launched * threads - 128 * producer) / (128 * consumers) / 8 * 8);
+}
+
+}  // namespace
+
+int wgmma_consumers(std::int64_t m, const Schedule& schedule) {
+  std::int64_t blocks = (m + 63) / 64;
+  if (schedule.consumers > 0) return schedule.consumers;
+  return blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : 1;
+}
+
+std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const Target& target) {
+  if (t.m % 64 != 0 || t.n > 256 || t.n % 8 != 0) return std::nullopt;
+  const double m = static_cast<double>(t.m), n = static_cast<double>(t.n);
+  const int ctas_per_sm = std::max(1, s.ctas_per_sm), split = s.split_fold;
+  const int consumers = wgmma_consumers(t.m, s), blocks = static_cast<int>(t.m / 64);
+  if (consumers > 4 || blocks % consumers != 0) return std::nullopt;
+  if (ctas_per_sm > 1 && consumers > 2) return std::nullopt;  // too few registers for addresses
+  const int per_consumer = blocks / consumers;
+
+  // One instruction has to do with the registers that a thread is launched with.
+  if (n / 2 + kBesideProduct > launched_registers(consumers, ctas_per_sm)) return std::nullopt;
+  const int sets = t.promoted ? std::max(1, s.accumulators) : 0;
+  if (sets == 2 && per_consumer > 1) return std::nullopt;
+  const double sums = per_consumer * n / 2;
+  const double scales = (t.promoted ? t.row_scales : 0) + (t.scales_on_n ? n / 2 : 0);
+  double epilogue_registers = t.epilogue_tiles ? sums + kRichEpilogue : 0;
+  epilogue_registers += t.epilogue_columns ? n / 4 + kOtherRegisters : 0;
+  const double registers =
+      sums + kOtherRegisters + std::max(sets * n / 2 + scales, epilogue_registers);
+  if (registers > registers_per_consumer(consumers, ctas_per_sm)) return std::nullopt;
+
+  const double trips = std::ceil(t.trips / split);
+  if (split > 1 && trips < kLeastTrips) return std::nullopt;
+  const double ctas = t.tiles * split, sms = target.sm_count;
+  const double slots = std::max(1.0, std::floor(sms * ctas_per_sm * cluster_fit(split) / split));
+  const double waves = std::ceil(t.tiles / slots);
+  // CTAs that share an SM: its tensor core, its shared memory's bandwidth and its way to the L2.
+  const double sharing = std::clamp(ctas / sms, 1.0, static_cast<double>(ctas_per_sm));
+
+  const double steps = t.k_bytes / 32;  // instructions of one block and trip
+  const double product = steps * n / 2, warpgroups = consumers * sharing;
+  double block = std::max(warpgroups * product, product + kIssue);
+  if (t.promoted) {
+    double promotion =
+        kPromotion + kPromotionPerColumn * n + kPromotionPerScale * (t.row_scales - 1);
+    block = std::max(block, sets == 2 ? 0.9 * promotion : product + promotion);
+  }
+  const double reads = blocks * steps * (64 * 32 + 32 * n), stage = t.k_bytes * (m + n);
+  const double l2 = ctas >= kFewSms * sms ? kL2BytesPerClock : kL2BytesPerClockAlone;
+  const bool bulk_store = split == 1 && t.bulk_store;
+  const double room = (target.shared_bytes_per_block + 1024.0) / ctas_per_sm - kReservedShared -
+                      (bulk_store ? 2 * m * n : 0);
+  const double stages = std::clamp(std::floor(room / stage), 1.0, double{kMostStages});
+  double trip =
+      std::pow(std::pow(per_consumer * block, kSharpOverlap) +
+                   std::pow(sharing * (reads + stage) / kSharedBytesPerClock, kSharpOverlap) +
+                   std::pow(sharing * stage / l2, kSharpOverlap),
+               1 / kSharpOverlap);
+  trip = std::max(trip, kLoadLatency / stages);
+  const double epilogue = (bulk_store ? kBulkEpilogue : kDirectEpilogue) * m * n / consumers / 128;
+  const double clocks = waves * (trips * trip + kTileOverhead + epilogue +
+                                 (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split : 0));
+  const double compute = clocks / kClocksPerMicrosecond + kLaunch;
+  const double bandwidth = kMemoryEfficiency * target.memory_bytes_per_us *
+                           std::min(1.0, kMemoryAlone + kMemoryPerBusySm * ctas / sms);
+  const double memory = t.bytes / bandwidth + kMemoryStart;
+  return std::pow(std::pow(compute, kOverlap) + std::pow(memory, kOverlap), 1 / kOverlap);
+}
+
+}  // namespace octile::cuda

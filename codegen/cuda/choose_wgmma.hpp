@@ -1,0 +1,35 @@
+// What one launch of tiles on wgmma costs, without measuring: the model by which choose_schedule
+// ranks tile shapes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "octile/codegen/cuda/program.hpp"
+
+namespace octile::cuda {
+
+/// Tiles as the tensor core sees them, and the problem they cover.
+struct WgmmaTiles {
+  std::int64_t m = 64, n = 8;  ///< of one tile, on the tensor core's sides
+  double k_bytes = 128;        ///< of one trip
+  double trips = 1;            ///< of the whole fold
+  double tiles = 1;
+  double bytes = 0;               ///< that the whole launch has to read and write at the least
+  int row_scales = 1;             ///< distinct values along N that a trip's sums are scaled by
+  bool promoted = false;          ///< sums leave the tensor core after every trip
+  bool bulk_store = true;         ///< results can leave by TMA, unless the fold is split
+  bool scales_on_n = false;       ///< each column of N has a scale of its own
+  bool epilogue_tiles = false;    ///< whole tiles are loaded or reduced beside the sums
+  bool epilogue_columns = false;  ///< a value per column is loaded beside the sums
+};
+
+/// Consumer warpgroups of a tile of `m` rows, unless the schedule says how many.
+int wgmma_consumers(std::int64_t m, const Schedule& schedule);
+
+/// Microseconds; nothing for shapes that the tensor core or the registers don't take, or that
+/// split a fold into parts not worth it.
+std::optional<double> wgmma_cost(const WgmmaTiles& tiles, const Schedule& schedule,
+                                 const Target& target);
+
+}  // namespace octile::cuda
