@@ -159,8 +159,36 @@ void Emitter::prepare_trip(const FoldPlan& plan) {
     read_panel_column(plan);
   }
   for (const ir::Op* op : plan.fold->regions[0]->ops) {
-    if (op->kind != OpKind::yield && !depends_on_dots(plan, *op)) operation(*op);
+    if (op->kind == OpKind::yield || depends_on_dots(plan, *op)) continue;
+    if (!is_ready_made(plan, *op)) {
+      operation(*op);
+      continue;
+    }
+    materialize(*op);
+    out_.line("pin_registers({});", names_.at(op->result()));
   }
+}
+
+// Small tiles that a block's results are scaled by: computed, and kept from being computed later,
+// while the tensor core works, so that less stands between its last product and the next.
+bool Emitter::is_ready_made(const FoldPlan& plan, const ir::Op& op) {
+  constexpr int kMostRegisters = 20, kRoom = 28;
+  if (plan.pipelined_dots.empty() || !ir::info(op.kind).elementwise || op.operands.size() != 2)
+    return false;
+  const ir::Value* v = op.result();
+  if (v->type.is_scalar() || v->type.element != ElementType::f32) return false;
+  int registers = family_->register_count(v->type.axes, analysis_.runs(v));
+  if (registers > kMostRegisters) return false;
+  const auto users = users_.find(v);
+  if (users == users_.end() ||
+      std::none_of(users->second.begin(), users->second.end(),
+                   [&](const ir::Op* user) { return depends_on_dots(plan, *user); }))
+    return false;
+  for (const ir::Value* sum : plan.fold->results)
+    registers += family_->register_count(sum->type.axes, {});
+  for (const ir::Op* dot : plan.pipelined_dots)
+    registers += plan.sets * register_count(dot->result());
+  return registers + kRoom <= plan_.consumer_registers;
 }
 
 // Reads the panels' elements of trip `next`, if there is one, while the tensor core works on the

@@ -174,6 +174,7 @@ class Emitter {
   void find_block_values(const FoldPlan& plan);
   void issue_block(const FoldPlan& plan, int block, const std::string& suffix);
   void prepare_trip(const FoldPlan& plan);
+  bool is_ready_made(const FoldPlan& plan, const ir::Op& op);
   void begin_panels(const FoldPlan& plan);
   void read_panels(const FoldPlan& plan, const std::string& next);
   void read_panel_column(const FoldPlan& plan);

@@ -65,6 +65,10 @@ std::string wgmma_knob(const Schedule& s) {
                    "leave it out",
                    s.cluster),
        s.cluster > 1},
+      {fmt::format(
+           "ctas_per_sm={} divides an SM among wgmma's roles; choose warps and tiles instead",
+           s.ctas_per_sm),
+       s.ctas_per_sm > 1},
       {fmt::format("split_fold={} sums over a cluster, which is lowered for wgmma alone; leave it "
                    "out",
                    s.split_fold),

@@ -47,6 +47,24 @@ TEST(Refusals, Registers) {
       refusal(fp8_gemm(), {BM(128), BN(128), consumers(2), consumer_registers(256)});
   EXPECT_THAT(words, AllOf(HasSubstr("256 registers per consumer"), HasSubstr("need "),
                            HasSubstr("registers of 64512")));
+  // Four consumers have 112 registers each; three are launched with 128; two CTAs share 65536.
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(256), BN(128), consumers(4)}),
+              AllOf(HasSubstr("64 registers for sums, 64 for dots under way"),
+                    HasSubstr("28 over its 112"), HasSubstr("use smaller tiles")));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(256), accumulators(2)}),
+              HasSubstr("use smaller tiles, accumulators=1"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(128), ctas_per_sm(2)}),
+              AllOf(HasSubstr("one product of 128 columns takes 64 registers"),
+                    HasSubstr("launched with 80"), HasSubstr("tiles of 104 columns")));
+  EXPECT_EQ(refusal(fp8_gemm(), {BM(256), BN(128), consumers(2)}), "");
+  EXPECT_EQ(refusal(fp8_gemm(), {BM(128), BN(128), consumers(1), ctas_per_sm(2)}), "");
+}
+
+TEST(Refusals, SharedMemoryOfSeveralCtas) {
+  EXPECT_EQ(refusal(fp8_gemm(), {BM(64), BN(128), ctas_per_sm(2), stages(3)}), "");
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(128), ctas_per_sm(2), stages(5)}),
+              AllOf(HasSubstr("stages=5 of 24576 bytes need 122880"), HasSubstr("are left"),
+                    HasSubstr("stages would fit")));
 }
 
 TEST(Refusals, Consumers) {
@@ -153,6 +171,7 @@ TEST(Refusals, KnobsThatMmaSyncHasNoUseFor) {
       {"cluster=2 shares tiles that TMA loads", refusal(gemm, {cluster(2, BM)})},
       {"split_fold=4 sums over a cluster", refusal(gemm, {split_fold(4)})},
       {"tma_store=1 stages warpgroups' tiles", refusal(gemm, {tma_store()})},
+      {"ctas_per_sm=2 divides an SM", refusal(gemm, {ctas_per_sm(2)})},
       {"producer_registers=40 is for", refusal(gemm, {producer_registers(40)})},
       {"consumer_registers=232 is for", refusal(gemm, {consumer_registers(232)})},
       {"warps=3 must be a power of two up to 16", refusal(gemm, {warps(3)})},
@@ -212,6 +231,7 @@ TEST(Refusals, ValuesOutOfRange) {
       {"consumer_registers=8", refusal(gemm, {consumer_registers(8)})},
       {"producer_registers=20", refusal(gemm, {producer_registers(20)})},
       {"unroll=-3", refusal(gemm, {unroll(-3)})},
+      {"ctas_per_sm=5", refusal(gemm, {ctas_per_sm(5)})},
       {"mma_sync=2", refusal(fp8_gemm().with(two), {})},
       {"group_width=-2", refusal(gemm, {group_width(-2)})},
       {"warps=-4", refusal(vector_add(), {BM(1024), warps(-4)}, {{"M", 4096}})},

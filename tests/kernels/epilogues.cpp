@@ -75,7 +75,7 @@ OCTILE_PROGRAM(epilogue_bias) {
     run_product<kScales>(t, gelu, sums, bias, d);
   }
   t.compile_for(gelu, {{"M", 4096}, {"N", 7168}, {"K", 2048}},
-                {{kernels::BM(128), kernels::BN(128)}});
+                {{}, {kernels::BM(128), kernels::BN(128)}});
 }
 
 OCTILE_PROGRAM(epilogue_residual) {
@@ -165,7 +165,7 @@ OCTILE_PROGRAM(epilogue_requantise) {
     if (size.k > 0) requantised(t, silu, size, false, silu_of, 1.1);
   }
   t.compile_for(plain, {{"M", 4096}, {"N", 7168}, {"K", 2048}},
-                {{kernels::BM(128), kernels::BN(128)}});
+                {{}, {kernels::BM(128), kernels::BN(128)}});
 }
 
 // alpha * sums + bias - residual, and the residual's square, both as the caller wrote them;

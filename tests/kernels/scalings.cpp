@@ -69,7 +69,7 @@ OCTILE_PROGRAM(gemm_weight_gradient) {
   added<Scales::by_1x128, bf16>(
       t, kernels::gemm<e4m3>("wgrad_bf16", kernels::scale_1x128_1x128, kernels::accumulate<bf16>()),
       setup, {{65, 136, 656}});
-  t.compile_for(k, kLarge, {kCluster});
+  t.compile_for(k, kLarge, {kChosen, kCluster});
 }
 
 OCTILE_PROGRAM(gemm_per_tensor) {

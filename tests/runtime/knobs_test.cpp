@@ -22,6 +22,7 @@ TEST(Knobs, EachSetsItsField) {
                                       fastest(BM),
                                       group_width(8),
                                       persistent(false),
+                                      ctas_per_sm(2),
                                       split_fold(4),
                                       swap_operands(),
                                       mma_sync(),
@@ -44,6 +45,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.fastest_axis = "BM";
   expected.group_width = 8;
   expected.persistent = 0;
+  expected.ctas_per_sm = 2;
   expected.split_fold = 4;
   expected.swap_operands = 1;
   expected.mma_sync = 1;

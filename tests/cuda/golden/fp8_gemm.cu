@@ -208,6 +208,16 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
           sa_22[BM_i8] = sa_22_next[BM_i8];
         }
+        float mul_41[2];
+        #pragma unroll
+        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+          {
+            constexpr int BN_i1 = 0;
+            constexpr int BN_i8 = 0;
+            mul_41[BM_i8] = (sa_22[BM_i8] * sb_18[0]);
+          }
+        }
+        pin_registers(mul_41);
         if (trip + 1 < end) {
           if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
           sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
@@ -239,7 +249,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             #pragma unroll
             for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i8] * sb_18[0]), fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
             }
           }
         }
