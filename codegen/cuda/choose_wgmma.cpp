@@ -65,6 +65,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   if (ctas_per_sm > 1 && consumers > 2) return std::nullopt;  // too few registers for addresses
   const int per_consumer = blocks / consumers;
 
+  // Sums of two blocks in place, each of many columns, were slower than the same in one.
+  if (!t.promoted && per_consumer > 1) return std::nullopt;
   // One instruction has to do with the registers that a thread is launched with.
   if (n / 2 + kBesideProduct > launched_registers(consumers, ctas_per_sm)) return std::nullopt;
   const int sets = t.promoted ? std::max(1, s.accumulators) : 0;

@@ -79,7 +79,7 @@ TEST_F(Exact, EverySchedule) {
       with({BM(64), BN(24), stages(2)}),
       with({BM(64), BN(40), consumers(1)}),
       with({BM(64), BN(72), stages(3)}),
-      with({BM(64), BN(248), consumers(1)}),
+      with({BM(64), BN(216), consumers(1)}),
       with({BM(128), BN(8)}),
       with({BM(128), BN(56), consumers(1)}),
       with({BM(128), BN(128), stages(4)}),
