@@ -22,7 +22,7 @@ struct Schedule {
   int warps = automatic;      ///< warps of a kernel without a dot, or of one with mma_sync
   bool ping_pong = false;     ///< consumers own alternate tiles; refused so far: not lowered
   int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
-  int accumulators = automatic;  ///< accumulator sets: 2 issues a block before promoting the last
+  int accumulators = automatic;  ///< sets: 2 issues a block of 64 rows before promoting the last
   int unroll = automatic;        ///< blocks of the pipelined fold per loop iteration
   int cluster = 1;               ///< CTAs per cluster along `cluster_axis`
   std::string cluster_axis;      ///< tile axis whose neighbours share a cluster (operand multicast)
