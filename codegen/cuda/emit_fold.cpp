@@ -286,6 +286,8 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   } else {
     two_sets_blocks_loop(plan);
   }
+  // These loops leave a stage that nobody asked about.
+  if (plan.in_place || plan.sets > 1) out_.line("ready = false;");
   if (!plan.panels.empty()) {
     out_.open("if (begin < end && column > 0) {{  // the last slot wasn't read whole");
     release_panel(plan);

@@ -296,6 +296,45 @@ OCTILE_PROGRAM(gate_and_up) {
   }
 }
 
+// An FP8 product, promoted block by block, and a bf16 one of low rank, added in place: two rings'
+// worth of trips through one ring, again and again under a persistent grid.
+OCTILE_PROGRAM(low_rank_adapter) {
+  constexpr auto BK8 = 128_c;
+  constexpr dim<"R"> R;
+  const auto k = kernel(
+      "adapter", in<e4m3>("a", M, K), in<e4m3>("b", N, K), in<bf16>("x", M, R), in<bf16>("y", N, R),
+      out<bf16>("d", M, N), [=](auto a, auto b, auto x, auto y, auto d) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto base = sum(K / BK8, [=](auto k) { return dot(a(BM[i], BK8[k]), b(BN[j], BK8[k])); });
+          auto low = sum(R / BK, [=](auto r) { return dot(x(BM[i], BK[r]), y(BN[j], BK[r])); });
+          return store(d(BM[i], BN[j]), cast<bf16>(base + low));
+        });
+      });
+  for (const Shape& s : kShapes) {
+    const auto [m, n, depth] = s;
+    const std::int64_t rank = 72;
+    const Input a = t.input(ElementType::e4m3, {m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::e4m3, {n, depth}, Fill::integers);
+    const Input x = t.input(ElementType::bf16, {m, rank}, Fill::integers);
+    const Input y = t.input(ElementType::bf16, {n, rank}, Fill::integers);
+    const auto base = products(
+        m, n, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
+        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const auto low = products(
+        m, n, rank, [=](std::int64_t i, std::int64_t k) { return (*x)(i, k); },
+        [=](std::int64_t j, std::int64_t k) { return (*y)(j, k); });
+    const Input d = t.output(
+        ElementType::bf16, {m, n},
+        [=, n = n](const Index& e) { return base(e[0] * n + e[1]) + low(e[0] * n + e[1]); }, kBf16);
+    Schedules schedules = kSchedules;
+    if (by_tma(s, 1)) {
+      schedules.push_back({BM(128), BN(64), cluster(2, BM)});
+      schedules.push_back({BM(256), BN(64), consumers(2)});
+    }
+    t.run(k, schedules, a, b, x, y, d);
+  }
+}
+
 // The sum of every row of the first operand comes out of the same pass.
 OCTILE_PROGRAM(gemm_and_row_sums) {
   const auto k = kernel(
