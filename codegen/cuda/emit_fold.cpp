@@ -1,7 +1,5 @@
 // Folds: a plain loop, or the consumers' side of a pipelined one.
 #include <algorithm>
-#include <numeric>
-#include <set>
 
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
@@ -191,36 +189,6 @@ bool Emitter::is_ready_made(const FoldPlan& plan, const ir::Op& op) {
   return registers + kRoom <= plan_.consumer_registers;
 }
 
-// Reads the panels' elements of trip `next`, if there is one, while the tensor core works on the
-// trip before it.
-void Emitter::read_panels(const FoldPlan& plan, const std::string& next) {
-  if (!plan.panels_ahead) return;
-  out_.open("if ({} < end) {{", next);
-  out_.line("if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
-  read_panel_column(plan);
-  out_.close();
-}
-
-void Emitter::read_panel_column(const FoldPlan& plan) {
-  for (const PanelLoad& p : plan.panels) read_panel(p);
-  out_.open("if (++column == {}) {{", plan_.panel_trips);
-  release_panel(plan);
-  out_.close();
-}
-
-// The first copy starts at a multiple of the trips that TMA can start at.
-void Emitter::begin_panels(const FoldPlan& plan) {
-  if (plan.panels.empty()) return;
-  for (const PanelLoad& p : plan.panels) {
-    if (plan.panels_ahead) declare_panel(p);
-  }
-  out_.open("if (begin < end) {{");
-  out_.line("column = begin % {};", kPanelAlignedTrips);
-  out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
-  if (plan.panels_ahead) read_panel_column(plan);
-  out_.close();
-}
-
 // Waits for the operands of the trip to be issued, unless they were seen to be there.
 void Emitter::wait_stage() {
   out_.line("if (!ready) mbarrier_wait(full + 8 * stage, phase);");
@@ -315,29 +283,6 @@ void Emitter::find_block_values(const FoldPlan& plan) {
     if (op->kind == OpKind::yield || !depends_on_dots(plan, *op)) continue;
     for (const ir::Value* v : op->results) block_values_.insert(v);
   }
-}
-
-// The reads have to be over before TMA writes, and an arrival doesn't wait for loads that are
-// queued: a copy overtook them on an H100, behind the stores of another CTA. So the arrival's
-// address depends on what was read, or, where that is much, a fence stands between them.
-void Emitter::release_panel(const FoldPlan& plan) {
-  out_.line("column = 0;");
-  std::string address = "panel_empty + 8 * slot";
-  if (plan.panels_ahead) {
-    std::string bits;
-    for (const PanelLoad& p : plan.panels) {
-      int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
-      for (int i = 0; i < count; ++i)
-        bits += fmt::format("{}bit_cast<u32>({}_next[{}])", bits.empty() ? "" : " | ",
-                            name_of(p.load->result()), i);
-    }
-    address += fmt::format(" + (({}) & nothing)", bits);
-  } else {
-    out_.line("fence_async_proxy();");
-  }
-  out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive({});", address);
-  advance("slot", "slot_phase", kPanelSlots);
 }
 
 // One block at a time: issued, waited for, promoted. Another warpgroup has the tensor core
@@ -463,106 +408,6 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   out_.open("if (begin < end) {{");
   release_stage("last");
   out_.close();
-}
-
-// Sums the carried values of the cluster's CTAs, in CTA order, through distributed shared memory.
-// Each CTA goes on with a slice of the tile where a register digit can be divided among them.
-void Emitter::combine_split(const FoldPlan& plan) {
-  int s = plan_.schedule.split_fold, threads = plan_.compute_threads;
-  out_.line("// sum over the {} CTAs of the cluster", s);
-  out_.line("__syncwarp();");
-  out_.line("named_barrier_sync(1, {});", threads);
-  int total = 0;
-  std::vector<int> offsets;
-  for (const ir::Value* v : plan.fold->results) {
-    int count = family_->register_count(v->type.axes, {});
-    offsets.push_back(total);
-    out_.line("#pragma unroll");
-    out_.line(
-        "for (int r = 0; r < {}; ++r) reinterpret_cast<float*>(ring)[({} + r) * {} + thread] = "
-        "{}[r];",
-        count, total, threads, names_.at(v));
-    total += count;
-  }
-  if (4 * total * threads > plan_.stages * plan_.stage_bytes) {
-    throw ir::Error(fmt::format(
-        "kernel '{}': split_fold needs {} bytes to exchange sums, the ring has {}; use more stages",
-        function_.name, 4 * total * threads, plan_.stages * plan_.stage_bytes));
-  }
-  out_.line("cluster_arrive();");
-  out_.line("cluster_wait();");
-  std::string slice;
-  const Family whole = *family_;
-  // What is combined across a tile later has to be with one CTA.
-  std::set<ir::AxisId> whole_axes;
-  bool whole_tile = false;
-  for (const ir::Op* op : function_.body->ops) {
-    if (op == plan.fold) continue;
-    if (op->kind == OpKind::reduce) whole_axes.insert(op->attr.axis);
-    whole_tile |= op->kind == OpKind::dot || op->kind == OpKind::fold;
-  }
-  std::vector<ir::AxisId> axes;
-  for (ir::AxisId axis : plan.fold->results[0]->type.axes) {
-    if (!whole_tile && whole_axes.count(axis) == 0) axes.push_back(axis);
-  }
-  for (const Factor* f : whole.registers(axes, {})) {
-    int ranks = std::gcd(f->size, s);
-    if (ranks > split_ranks_) {
-      split_ranks_ = ranks;
-      slice = f->var;
-    }
-  }
-  plan_.outer = whole;
-  for (const auto& entry : whole.axes()) {
-    ir::AxisId axis = entry.first;
-    AxisLayout& mine = plan_.outer.at(axis);
-    for (std::size_t i = 0; i < mine.factors.size(); ++i) {
-      Factor& f = mine.factors[i];
-      if (slice.empty() || f.var != slice) continue;
-      f.size /= split_ranks_;
-      int place = f.place * f.size;
-      out_.line("const int {}_slice = {} + int(rank) * {};", mine.name,
-                family_->thread_part_name(axis), place);
-      mine.factors.push_back({Factor::Kind::cta, split_ranks_, place, 1, 0, {}});
-      break;
-    }
-  }
-  std::vector<std::string> sums;
-  for (std::size_t i = 0; i < plan.fold->results.size(); ++i) {
-    const ir::Value* v = plan.fold->results[i];
-    std::string name = names_.at(v) + "_sum";
-    sums.push_back(name);
-    out_.line("float {}[{}];", name, plan_.outer.register_count(v->type.axes, {}));
-    family_ = &plan_.outer;
-    int loops = open_loops(v->type.axes, {});
-    std::string at = plan_.outer.register_index(v->type.axes, {});
-    out_.open("{{");
-    std::string from = "0";
-    int scale = 1;
-    for (const Factor* f : whole.registers(v->type.axes, {})) {
-      std::string digit = f->var;
-      if (f->var == slice)
-        digit = fmt::format("({} + int(rank) % {} * {})", f->size == split_ranks_ ? "0" : f->var,
-                            split_ranks_, f->size / split_ranks_);
-      from += fmt::format(" + {} * {}", digit, scale);
-      scale *= f->size;
-    }
-    out_.line("const u32 from = ring_address + (({} + {}) * {} + thread) * 4;", offsets[i], from,
-              threads);
-    out_.line("float sum = load_cluster_f32(from, 0);");
-    out_.line("#pragma unroll");
-    out_.line("for (int cta = 1; cta < {}; ++cta) sum += load_cluster_f32(from, cta);", s);
-    out_.line("{}[{}] = sum;", name, at);
-    out_.close();
-    close_loops(loops);
-    names_[v] = name;
-  }
-  family_ = &plan_.outer;
-  for (auto& [axis, layout] : plan_.outer.axes()) {
-    for (const Factor& f : layout.factors) {
-      if (f.kind == Factor::Kind::cta) out_.line("{0}_t = {0}_slice;", layout.name);
-    }
-  }
 }
 
 }  // namespace octile::cuda

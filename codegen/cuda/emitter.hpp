@@ -61,16 +61,10 @@ class Emitter {
   void produce_tiles(Role role);
   void produce_fold(const FoldPlan& fold);
   void produce_tma(const TmaLoad& load);
-  void fetch_small(const FoldPlan& fold);
-  void put_small(const FoldPlan& fold);
-  void produce_small(const FoldPlan& fold);
-  void produce_panels(const FoldPlan& fold);
   void consumer();
-  void split_body();
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
   int loader_warps() const;
-  int trips_ahead(const FoldPlan& fold) const;
   bool is_for_hopper() const;
   std::string tiles_text() const;
 
@@ -108,10 +102,6 @@ class Emitter {
   void load(const ir::Op& op);
   std::string small_index(const SmallLoad& small);
   void small_load(const SmallLoad& small);
-  std::string panel_element(const PanelLoad& panel, const std::string& row) const;
-  void declare_panel(const PanelLoad& panel);
-  void read_panel(const PanelLoad& panel);
-  void panel_load(const PanelLoad& panel);
   void store(const ir::Op& op);
   struct VectorAccess {
     int width = 1;
@@ -131,6 +121,25 @@ class Emitter {
   void settle(const ir::Op& op);
   void pack_elements(const ir::Value* value, const Factor& digit, int width);
   void store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access);
+
+  // emit_panels.cpp: small tiles of a pipelined fold.
+  void fetch_small(const FoldPlan& fold);
+  void put_small(const FoldPlan& fold);
+  void produce_small(const FoldPlan& fold);
+  void produce_panels(const FoldPlan& fold);
+  int trips_ahead(const FoldPlan& fold) const;
+  std::string panel_element(const PanelLoad& panel, const std::string& row) const;
+  void declare_panel(const PanelLoad& panel);
+  void read_panel(const PanelLoad& panel);
+  void panel_load(const PanelLoad& panel);
+  void begin_panels(const FoldPlan& plan);
+  void read_panels(const FoldPlan& plan, const std::string& next);
+  void read_panel_column(const FoldPlan& plan);
+  void release_panel(const FoldPlan& plan);
+
+  // emit_split.cpp: folds that a cluster shares.
+  void split_body();
+  void combine_split(const FoldPlan& plan);
 
   // emit_reduce.cpp
   void reduce(const ir::Op& op);
@@ -175,20 +184,15 @@ class Emitter {
   void issue_block(const FoldPlan& plan, int block, const std::string& suffix);
   void prepare_trip(const FoldPlan& plan);
   bool is_ready_made(const FoldPlan& plan, const ir::Op& op);
-  void begin_panels(const FoldPlan& plan);
-  void read_panels(const FoldPlan& plan, const std::string& next);
-  void read_panel_column(const FoldPlan& plan);
   void wait_stage();
   void advance_stage();
   void finish_block(const FoldPlan& plan, int block, const std::string& suffix, int pending);
   void one_set_loop(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
   void two_sets_blocks_loop(const FoldPlan& plan);
-  void release_panel(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
   void release_stage(const std::string& stage);
   void advance(const std::string& stage, const std::string& phase, int depth);
-  void combine_split(const FoldPlan& plan);
   bool depends_on_dots(const FoldPlan& plan, const ir::Value* value) const;
   bool depends_on_dots(const FoldPlan& plan, const ir::Op& op) const;
 

@@ -1,0 +1,247 @@
+// Small tiles of a pipelined fold, scales mostly: panels, which TMA brings for several trips at
+// once and consumers read column by column, and what loader warps gather trip by trip.
+#include <algorithm>
+
+#include "octile/codegen/cuda/emitter.hpp"
+#include "octile/codegen/cuda/operands.hpp"
+
+namespace octile::cuda {
+
+void Emitter::produce_panels(const FoldPlan& fold) {
+  out_.open("{{");
+  fold_bounds(*fold.fold);
+  out_.line("#pragma unroll 1");
+  out_.open("for (int trip = begin / {0} * {0}; begin < end && trip < end; trip += {1}) {{",
+            kPanelAlignedTrips, plan_.panel_trips);
+  name_index(*fold.fold, "trip");
+  out_.line("mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);");
+  int bytes = 0;
+  for (const PanelLoad& p : fold.panels) bytes += 4 * plan_.panel_trips * p.rows;
+  out_.line("mbarrier_expect(panel_full + 8 * slot, {});", bytes);
+  out_.line("const u32 to = panels + slot * {};", plan_.panel_bytes);
+  for (const PanelLoad& p : fold.panels) {
+    std::string coordinates;
+    for (int dim : p.dim_order) {
+      auto form = analysis_.affine(p.load->operand(dim));
+      std::string first = sum_text(*form);
+      if (form->divisor > 1) first = fmt::format("({}) / {}", first, form->divisor);
+      coordinates += fmt::format(", int({})", first);
+    }
+    out_.line("tma_load_{}d(to + {}, map_{}, panel_full + 8 * slot, kEvictNormal{});  // {}",
+              p.dim_order.size(), p.offset, p.map, coordinates,
+              function_.params[static_cast<std::size_t>(p.load->attr.index)].name);
+  }
+  advance("slot", "phase", kPanelSlots);
+  out_.close();
+  out_.close();
+}
+
+// The first copy starts at a multiple of the trips that TMA can start at.
+void Emitter::begin_panels(const FoldPlan& plan) {
+  if (plan.panels.empty()) return;
+  for (const PanelLoad& p : plan.panels) {
+    if (plan.panels_ahead) declare_panel(p);
+  }
+  out_.open("if (begin < end) {{");
+  out_.line("column = begin % {};", kPanelAlignedTrips);
+  out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+  if (plan.panels_ahead) read_panel_column(plan);
+  out_.close();
+}
+
+// Registers for the elements of the trip that is read next.
+void Emitter::declare_panel(const PanelLoad& p) {
+  const ir::Value* v = p.load->result();
+  int count = p.chooses_rows() ? p.rows : register_count(v);
+  out_.line("{} {}_next[{}];", register_type(v->type.element), name_of(v), count);
+}
+
+// Reads the panels' elements of trip `next`, if there is one, while the tensor core works on the
+// trip before it.
+void Emitter::read_panels(const FoldPlan& plan, const std::string& next) {
+  if (!plan.panels_ahead) return;
+  out_.open("if ({} < end) {{", next);
+  out_.line("if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+  read_panel_column(plan);
+  out_.close();
+}
+
+void Emitter::read_panel_column(const FoldPlan& plan) {
+  for (const PanelLoad& p : plan.panels) read_panel(p);
+  out_.open("if (++column == {}) {{", plan_.panel_trips);
+  release_panel(plan);
+  out_.close();
+}
+
+// One row's element of a panel for the current trip, in the current slot.
+std::string Emitter::panel_element(const PanelLoad& p, const std::string& row) const {
+  int bytes = 4 * plan_.panel_trips;
+  std::string at = bytes == kSwizzledPanelBytes
+                       ? fmt::format("swizzled_offset<{}>({}, 4 * column)", bytes, row)
+                       : fmt::format("({}) * {} + 4 * column", row, bytes);
+  return fmt::format("*reinterpret_cast<const {}*>(ring + {} + slot * {} + {})",
+                     register_type(p.load->result()->type.element), plan_.panel_offset + p.offset,
+                     plan_.panel_bytes, at);
+}
+
+void Emitter::read_panel(const PanelLoad& p) {
+  const ir::Value* v = p.load->result();
+  std::string name = name_of(v);
+  if (p.chooses_rows()) {
+    for (int row = 0; row < p.rows; ++row)
+      out_.line("{}_next[{}] = {};", name, row, panel_element(p, std::to_string(row)));
+    return;
+  }
+  Runs runs = analysis_.runs(v);
+  ir::AxisId axis = v->type.axes[0];
+  std::string row = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
+  if (p.divisor > 1) {
+    std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
+    row = fmt::format("(int(({}) % {}) + {}) / {}", first, p.divisor, row, p.divisor);
+  }
+  int loops = open_loops(v->type.axes, runs);
+  out_.line("{}_next[{}] = {};", name, family_->register_index(v->type.axes, runs),
+            panel_element(p, row));
+  close_loops(loops);
+}
+
+// This trip's elements of a panel, read before.
+void Emitter::panel_load(const PanelLoad& p) {
+  const ir::Value* v = p.load->result();
+  Runs runs = analysis_.runs(v);
+  std::string name = declare(v);
+  if (v->type.is_scalar()) return out_.line("{0} = {0}_next[0];", name);
+  std::string at = family_->register_index(v->type.axes, runs),
+              element = name + "_next[" + at + "]";
+  if (p.chooses_rows()) {
+    element = fmt::format("{}_next[{}]", name, p.rows - 1);
+    if (p.rows > 1) {
+      std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
+      out_.line("const int {}_first = int(({}) % {});", name, first, p.divisor);
+    }
+    for (int row = p.rows - 2; row >= 0; --row) {
+      ir::AxisId axis = v->type.axes[0];
+      std::string place = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
+      element = fmt::format("{0}_first + {1} < {2} ? {0}_next[{3}] : {4}", name, place,
+                            (row + 1) * p.divisor, row, element);
+    }
+  }
+  int loops = open_loops(v->type.axes, runs);
+  out_.line("{}[{}] = {};", name, at, element);
+  close_loops(loops);
+}
+
+// The reads have to be over before TMA writes, and an arrival doesn't wait for loads that are
+// queued: a copy overtook them on an H100, behind the stores of another CTA. So the arrival's
+// address depends on what was read, or, where that is much, a fence stands between them.
+void Emitter::release_panel(const FoldPlan& plan) {
+  out_.line("column = 0;");
+  std::string address = "panel_empty + 8 * slot";
+  if (plan.panels_ahead) {
+    std::string bits;
+    for (const PanelLoad& p : plan.panels) {
+      int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
+      for (int i = 0; i < count; ++i)
+        bits += fmt::format("{}bit_cast<u32>({}_next[{}])", bits.empty() ? "" : " | ",
+                            name_of(p.load->result()), i);
+    }
+    address += fmt::format(" + (({}) & nothing)", bits);
+  } else {
+    out_.line("fence_async_proxy();");
+  }
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive({});", address);
+  advance("slot", "slot_phase", kPanelSlots);
+}
+
+// Each loader lane reads its elements of the small tiles of trip `at` into `ahead[u]`; out of
+// bounds is zero.
+void Emitter::fetch_small(const FoldPlan& fold) {
+  int lanes = 32 * loader_warps(), place = 0;
+  for (const SmallLoad& s : fold.small) {
+    std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
+    std::string name = param_name(*s.load), offset, bounds = fmt::format("e < {}", s.count);
+    int rounds = (s.count + lanes - 1) / lanes;
+    out_.line("#pragma unroll");
+    out_.open("for (int round = 0; round < {}; ++round) {{", rounds);
+    out_.line("const int e = loader + round * {};", lanes);
+    std::map<ir::AxisId, std::string> at;
+    std::int64_t scale = 1;
+    for (std::size_t i = s.axes.size(); i-- > 0;) {
+      at[s.axes[i]] =
+          s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
+      scale *= s.counts[i];
+    }
+    point_ = &at;
+    for (std::size_t d = 0; d < rank; ++d) {
+      out_.line("const long long i{} = {};", d, expr(s.load->operands[d]));
+      bounds += fmt::format(" && in_bounds(i{}, {})", d, dim_extent(*s.load, d));
+      offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, name, d);
+    }
+    point_ = nullptr;
+    out_.line("ahead[u][{} + round] = {} ? bit_cast<u32>({}_p[{}]) : 0;", place, bounds, name,
+              offset);
+    out_.close();
+    place += rounds;
+  }
+}
+
+// Writes them to the stage at `to`.
+void Emitter::put_small(const FoldPlan& fold) {
+  int lanes = 32 * loader_warps(), place = 0;
+  for (const SmallLoad& s : fold.small) {
+    int rounds = (s.count + lanes - 1) / lanes;
+    out_.line("#pragma unroll");
+    out_.open("for (int round = 0; round < {}; ++round) {{", rounds);
+    out_.line("const int e = loader + round * {};", lanes);
+    out_.line("if (e < {}) reinterpret_cast<u32*>(to + {})[e] = ahead[u][{} + round];", s.count,
+              s.offset, place);
+    out_.close();
+    place += rounds;
+  }
+}
+
+// Trips whose elements a loader lane has on their way, in registers.
+int Emitter::trips_ahead(const FoldPlan& fold) const {
+  constexpr int kRegisters = 2;  // their addresses take several times as many
+  int per_trip = 0, lanes = 32 * loader_warps();
+  for (const SmallLoad& s : fold.small) per_trip += (s.count + lanes - 1) / lanes;
+  return std::max(1, std::min(2, kRegisters / std::max(1, per_trip)));
+}
+
+// Loads run ahead of the ring, as they wait in registers; stores and arrivals follow the stages.
+// Not cp.async: its writes were seen on an H100 to overtake what consumers had still to read.
+void Emitter::produce_small(const FoldPlan& fold) {
+  int ahead = trips_ahead(fold), per_trip = 0, lanes = 32 * loader_warps();
+  for (const SmallLoad& s : fold.small) per_trip += (s.count + lanes - 1) / lanes;
+  auto fetch = [&](const std::string& trip) {
+    out_.open("if ({} < end) {{", trip);
+    name_index(*fold.fold, trip);
+    fetch_small(fold);
+    out_.close();
+  };
+  out_.open("{{");
+  fold_bounds(*fold.fold);
+  out_.line("u32 ahead[{}][{}];", ahead, per_trip);
+  out_.line("#pragma unroll");
+  out_.open("for (int u = 0; u < {}; ++u) {{", ahead);
+  fetch("begin + u");
+  out_.close();
+  out_.line("#pragma unroll 1");
+  out_.open("for (int first = begin; first < end; first += {}) {{", ahead);
+  out_.line("#pragma unroll");
+  out_.open("for (int u = 0; u < {}; ++u) {{", ahead);
+  out_.line("if (first + u >= end) break;");
+  out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
+  out_.line("unsigned char* const to = ring + stage * {};", plan_.stage_bytes);
+  put_small(fold);
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
+  fetch(fmt::format("first + u + {}", ahead));
+  advance("stage", "phase", plan_.stages);
+  out_.close();
+  out_.close();
+  out_.close();
+}
+
+}  // namespace octile::cuda

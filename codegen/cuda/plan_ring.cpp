@@ -1,0 +1,315 @@
+// The part of a plan that a pipelined fold's ring is made of: stores through shared memory, stages,
+// panels, blocks of rows, and the registers and bytes that they take.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "octile/codegen/cuda/legality.hpp"
+#include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/cuda/plan_mma.hpp"
+#include "octile/codegen/cuda/planner.hpp"
+#include "octile/codegen/cuda/target.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+void Planner::plan_stores() {
+  if (!plan_.specialized || schedule().tma_store == 0 || schedule().split_fold > 1) {
+    if (schedule().tma_store == 1) refuse("tma_store=1 needs a pipelined fold that isn't split");
+    return;
+  }
+  ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+    if (op.kind != OpKind::store) return;
+    auto form = tma_store_form(function_, analysis_, request_, plan_, op);
+    if (!form && schedule().tma_store == 1) {
+      refuse(
+          fmt::format("tma_store=1, but the store to '{}' can't be a TMA copy: it needs a tile "
+                      "of two axes, the "
+                      "contiguous one on the tensor core's N side, 16-byte strides and no mask",
+                      function_.params[static_cast<std::size_t>(op.attr.index)].name));
+    }
+    if (!form) return;
+    form->map = static_cast<int>(plan_.tensor_maps.size());
+    TensorMap map;
+    map.param = op.attr.index;
+    map.dim_order = form->dim_order;
+    map.swizzle_bytes = form->swizzle;
+    map.box.assign(form->dim_order.size(), 1);
+    map.box[0] = form->chunk_elements;
+    map.box[1] = form->rows;
+    plan_.tensor_maps.push_back(map);
+    plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->chunks * form->swizzle);
+    plan_.stores.push_back(*form);
+  });
+}
+
+void Planner::plan_shared_memory() {
+  int ring = plan_ring();
+  plan_.scratch_offset = ring;
+  int scratch = 0;
+  for (DotPlan& d : plan_.dots) {
+    if (!d.tensor_core) continue;
+    for (Operand* o : {&d.m, &d.n}) {
+      if (o->tma >= 0 || o->in_ring) continue;
+      o->scratch = scratch;
+      scratch += o->rows * d.swizzle * d.chunks;
+      scratch = round_up(scratch, plan_.shared_alignment);
+    }
+  }
+  plan_.scratch_bytes = scratch;
+  plan_.store_offset = ring + scratch;
+  plan_.reduce_offset = plan_.store_offset + plan_.store_bytes * plan_.consumers;
+  // Cross-warp reductions: one f32 or i32 per warp and register, at most 16 registers at a time.
+  int reduce_bytes = 32 * 4 * 32;
+  plan_.panel_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
+  if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
+  plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
+  int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0);
+  plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
+  if (plan_.shared_bytes > 0)
+    plan_.shared_bytes += plan_.shared_alignment;  // the base may need aligning
+  int limit = shared_limit();
+  if (plan_.shared_bytes > limit) {
+    refuse(fmt::format("{} bytes of shared memory, {} over the limit of {}{}", plan_.shared_bytes,
+                       plan_.shared_bytes - limit, limit,
+                       plan_.stages > 1
+                           ? fmt::format("; {} stages of {} bytes would fit",
+                                         std::max(0, (limit - (plan_.shared_bytes - ring)) /
+                                                         std::max(1, plan_.stage_bytes)),
+                                         plan_.stage_bytes)
+                           : std::string{}));
+  }
+}
+
+bool Planner::uses_reduce() const {
+  bool any = false;
+  ir::for_each_op(*function_.body, [&](const ir::Op& op) { any |= op.kind == OpKind::reduce; });
+  return any;
+}
+
+int Planner::copy_ring() {
+  int other = plan_.shared_alignment + (uses_reduce() ? 4096 : 0);
+  for (const DotPlan& d : plan_.dots) {
+    if (!d.tensor_core) continue;
+    for (const Operand* o : {&d.m, &d.n}) {
+      if (!o->in_ring) other += round_up(o->rows * d.swizzle * d.chunks, plan_.shared_alignment);
+    }
+  }
+  std::string problem = plan_copy_ring(function_, request_, analysis_, other, plan_);
+  if (!problem.empty()) refuse(problem);
+  return plan_.stages * plan_.stage_bytes;
+}
+
+int Planner::plan_ring() {
+  if (plan_.mma_sync) return copy_ring();
+  if (!plan_.specialized) return 0;
+  for (FoldPlan& f : plan_.folds) {
+    find_small_loads(function_, analysis_, plan_, f);
+    find_pipelined_dots(f);
+    plan_panels(f);
+    plan_blocks(f);
+  }
+  for (FoldPlan& f : plan_.folds) lay_out_stage(f);
+  for (const FoldPlan& f : plan_.folds) check_registers(f);
+  choose_panel_trips();
+  for (FoldPlan& f : plan_.folds) map_panels(f);
+  int fit = stages_that_fit();
+  plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, kMostStages);
+  if (plan_.stages < 1)
+    refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, ring_room()));
+  if (plan_.stages > fit) {
+    refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit",
+                       plan_.stages, plan_.stage_bytes, plan_.stages * plan_.stage_bytes,
+                       ring_room(), fit));
+  }
+  return plan_.stages * plan_.stage_bytes;
+}
+
+// Bytes of shared memory that one CTA may have, of those that share an SM; the driver keeps 1 KiB
+// of each.
+int Planner::shared_limit() const {
+  constexpr int kReserved = 1024;
+  int sm = request_.target.shared_bytes_per_block + kReserved;
+  return sm / plan_.ctas_per_sm - kReserved;
+}
+
+// Bytes of shared memory that are left for stages.
+int Planner::ring_room() const {
+  int scratch = 0;
+  for (const DotPlan& d : plan_.dots) {
+    if (!d.tensor_core) continue;
+    for (const Operand* o : {&d.m, &d.n}) {
+      if (o->tma < 0) scratch += round_up(o->rows * d.swizzle * d.chunks, kStageAlignment);
+    }
+  }
+  return shared_limit() - 2 * kStageAlignment - scratch - (uses_reduce() ? 4096 : 0) -
+         plan_.store_bytes * plan_.consumers - kPanelSlots * plan_.panel_bytes;
+}
+
+// As many trips per copy as cost no stage. Threads that read many rows want them at a fixed
+// pitch, one address for all, which swizzled rows don't have.
+void Planner::choose_panel_trips() {
+  bool many_rows = std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
+    return !f.panels.empty() && !f.panels_ahead;
+  });
+  int best = -1;
+  for (int trips : kPanelTrips) {
+    if (many_rows && 4 * trips == kSwizzledPanelBytes) continue;
+    plan_.panel_bytes = panel_bytes(trips);
+    int fit = std::min(stages_that_fit(), schedule().stages > 0 ? schedule().stages : kMostStages);
+    if (fit <= best) continue;
+    best = fit;
+    plan_.panel_trips = trips;
+  }
+  plan_.panel_bytes = panel_bytes(plan_.panel_trips);
+}
+
+// One slot of the panels' ring; lays the panels out in it.
+int Planner::panel_bytes(int trips) {
+  constexpr int kPanelAlignment = 512;  // the swizzle atom of 64-byte rows
+  int most = 0;
+  for (FoldPlan& f : plan_.folds) {
+    int offset = 0;
+    for (PanelLoad& p : f.panels) {
+      p.offset = offset;
+      offset += round_up(4 * trips * p.rows, kPanelAlignment);
+    }
+    most = std::max(most, offset);
+  }
+  return most;
+}
+
+void Planner::find_pipelined_dots(FoldPlan& f) {
+  for (const ir::Op* op : f.fold->regions[0]->ops) {
+    const DotPlan* d = op->kind == OpKind::dot ? plan_.find_dot(op) : nullptr;
+    if (d == nullptr) continue;
+    if (d->pipelined) f.pipelined_dots.push_back(op);
+    if (!d->pipelined && (d->m.tma >= 0 || d->n.tma >= 0)) f.stage_used_late = true;
+  }
+  f.in_place = f.pipelined_dots.size() == 1 && adds_in_place(*f.fold, f.pipelined_dots[0]);
+}
+
+void Planner::lay_out_stage(FoldPlan& f) {
+  int offset = 0;
+  for (TmaLoad& t : f.tma) {
+    t.offset = offset;
+    offset += round_up(t.rows * t.swizzle * t.chunks, kStageAlignment);
+    TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.map)];
+    map.param = t.load->attr.index;
+    map.dim_order = t.dim_order;
+    map.swizzle_bytes = t.swizzle;
+    map.l2_promotion_bytes = 256;
+    map.box.assign(t.dim_order.size(), 1);
+    map.box[0] = t.chunk_elements;
+    map.box[1] = t.multicast ? t.box_rows / schedule().cluster : t.box_rows;
+  }
+  for (SmallLoad& s : f.small) {
+    s.offset = offset;
+    offset += round_up(4 * s.count, 16);
+  }
+  plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
+}
+
+void Planner::map_panels(FoldPlan& f) {
+  int bytes = 4 * plan_.panel_trips;
+  for (PanelLoad& p : f.panels) {
+    p.map = static_cast<int>(plan_.tensor_maps.size());
+    TensorMap map;
+    map.param = p.load->attr.index;
+    map.dim_order = p.dim_order;
+    map.swizzle_bytes = bytes == kSwizzledPanelBytes ? bytes : 0;
+    map.box.assign(p.dim_order.size(), 1);
+    map.box[0] = plan_.panel_trips;
+    if (p.has_rows) map.box[1] = p.rows;
+    plan_.tensor_maps.push_back(map);
+  }
+}
+
+void Planner::plan_panels(FoldPlan& f) {
+  if (f.in_place) return;
+  std::erase_if(f.small, [&](const SmallLoad& s) {
+    auto form = panel_form(function_, analysis_, request_, *f.fold, *s.load);
+    if (form) f.panels.push_back(*form);
+    return form.has_value();
+  });
+  constexpr int kMostRegisters = 8;  // that two trips' elements may take twice
+  int registers = 0;
+  for (const PanelLoad& p : f.panels) {
+    const ir::Value* v = p.load->result();
+    registers +=
+        p.chooses_rows() ? p.rows : plan_.family.register_count(v->type.axes, analysis_.runs(v));
+  }
+  f.panels_ahead = !f.panels.empty() && registers <= kMostRegisters;
+}
+
+// A trip's blocks of 64 rows can be computed one after the other, each with the same few
+// accumulators, where all that follows from its dots is element by element.
+void Planner::plan_blocks(FoldPlan& f) {
+  if (f.in_place || f.pipelined_dots.empty()) return;
+  if (f.stage_used_late || !is_row_wise(f)) {
+    f.sets = schedule().accumulators == 2 && !f.stage_used_late ? 2 : 1;
+    return;
+  }
+  const DotPlan& d = *plan_.find_dot(f.pipelined_dots[0]);
+  f.blocks = d.shape.m_blocks;
+  f.sets = std::max(1, schedule().accumulators);
+  if (f.sets == 2 && f.blocks > 1 && f.blocks % 2 != 0) {
+    refuse(
+        fmt::format("accumulators=2 needs 1 block of 64 rows per consumer or an even number, "
+                    "there are {}",
+                    f.blocks));
+  }
+}
+
+// Accumulators that no consumer can hold would spill, or make ptxas give up.
+void Planner::check_registers(const FoldPlan& f) {
+  constexpr int kOther = 12;  // addresses, scales and counters at the least
+  for (const ir::Op* op : f.pipelined_dots) {
+    // ptxas holds one instruction to the registers that a thread is launched with.
+    constexpr int kBeside = 26;
+    const int n = plan_.find_dot(op)->shape.n;
+    if (n / 2 + kBeside <= launched_registers_) continue;
+    refuse(fmt::format(
+        "one product of {} columns takes {} registers and {} for the rest, a thread is launched "
+        "with {}; use tiles of {} columns or fewer consumers",
+        n, n / 2, kBeside, launched_registers_, (launched_registers_ - kBeside) * 2 / 8 * 8));
+  }
+  int sums = 0, dots = 0;
+  for (const ir::Value* v : f.fold->results) sums += register_count(v);
+  for (const ir::Op* op : f.pipelined_dots)
+    dots += f.in_place ? 0 : register_count(op->result()) / f.blocks;
+  int need = sums + f.sets * dots + kOther;
+  if (need <= plan_.consumer_registers) return;
+  refuse(fmt::format(
+      "a consumer thread needs {} registers for sums, {} for dots under way and {} for the rest, "
+      "{} over its {}; use smaller tiles{}{}",
+      sums, f.sets * dots, kOther, need - plan_.consumer_registers, plan_.consumer_registers,
+      f.sets > 1 ? ", accumulators=1" : "", plan_.ctas_per_sm > 1 ? ", fewer ctas_per_sm" : ""));
+}
+
+bool Planner::is_row_wise(const FoldPlan& f) const {
+  const DotPlan& first = *plan_.find_dot(f.pipelined_dots[0]);
+  std::set<const ir::Value*> late;
+  for (const ir::Op* op : f.pipelined_dots) {
+    const DotPlan& d = *plan_.find_dot(op);
+    if (d.m.axis != first.m.axis || d.shape.m_blocks != first.shape.m_blocks) return false;
+    late.insert(op->result());
+  }
+  const ir::Region& body = *f.fold->regions[0];
+  for (const ir::Op* op : body.ops) {
+    bool uses = std::any_of(op->operands.begin(), op->operands.end(),
+                            [&](const ir::Value* v) { return late.count(v) != 0; });
+    if (!uses || op->kind == OpKind::yield) continue;
+    if (!ir::info(op->kind).elementwise || op->results.size() != 1) return false;
+    if (!op->result()->type.has_axis(first.m.axis)) return false;
+    late.insert(op->result());
+  }
+  const auto& yielded = body.ops.back()->operands;
+  return std::all_of(yielded.begin(), yielded.end(), [&](const ir::Value* v) {
+    return v->type.has_axis(first.m.axis) && late.count(v) != 0;
+  });
+}
+
+}  // namespace octile::cuda

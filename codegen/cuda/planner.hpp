@@ -1,0 +1,86 @@
+// Makes a plan: one step per decision, in the order of run(). plan.cpp has the steps from dots to
+// the grid, plan_ring.cpp those that share out shared memory and registers in a pipelined fold.
+#pragma once
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "octile/codegen/cuda/plan.hpp"
+
+namespace octile::cuda {
+
+inline constexpr int kMostStages = 24;        // where the schedule leaves it open
+inline constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
+
+inline int round_up(int x, int to) {
+  return (x + to - 1) / to * to;
+}
+
+class Planner {
+ public:
+  Planner(const ir::Function& function, const LowerRequest& request, Analysis& analysis)
+      : function_(function), request_(request), analysis_(analysis) {
+    plan_.schedule = request.schedule;
+  }
+  Plan run();
+
+ private:
+  const Schedule& schedule() const { return plan_.schedule; }
+  int extent(ir::AxisId axis) const { return static_cast<int>(analysis_.extent(axis)); }
+  const std::string& axis_name(ir::AxisId axis) const {
+    return function_.axes[static_cast<std::size_t>(axis)].name;
+  }
+  [[noreturn]] void refuse(const std::string& why) const;
+  int register_count(const ir::Value* v) {
+    return plan_.family.register_count(v->type.axes, analysis_.runs(v));
+  }
+
+  // plan.cpp
+  void choose_instruction();
+  void plan_dot(const ir::Op& op);
+  void assign_sides(DotPlan& d, const ir::Value* a, const ir::Value* b);
+  void plan_folds();
+  int add_tma(FoldPlan& f, const DotPlan& d, const Operand& operand);
+  void plan_threads();
+  void plan_registers();
+  void shape_dot(DotPlan& d);
+  int blocked_threads();
+  void build_family();
+  void add_mma_axis(ir::AxisId axis, bool m_side, const MmaShape& shape);
+  void add_warp_axis(ir::AxisId axis, bool m_side);
+  void add_other_axis(ir::AxisId axis);
+  void split_runs();
+  void plan_grid();
+  void plan_split();
+  int position_of(const std::string& name) const;
+  void plan_multicast();
+
+  // plan_ring.cpp
+  void plan_stores();
+  void plan_shared_memory();
+  bool uses_reduce() const;
+  int copy_ring();
+  int plan_ring();
+  int shared_limit() const;
+  int ring_room() const;
+  int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
+  void choose_panel_trips();
+  int panel_bytes(int trips);
+  void find_pipelined_dots(FoldPlan& f);
+  void lay_out_stage(FoldPlan& f);
+  void map_panels(FoldPlan& f);
+  void plan_panels(FoldPlan& f);
+  void plan_blocks(FoldPlan& f);
+  void check_registers(const FoldPlan& f);
+  bool is_row_wise(const FoldPlan& f) const;
+
+  const ir::Function& function_;
+  const LowerRequest& request_;
+  Analysis& analysis_;
+  Plan plan_;
+  std::set<ir::AxisId> m_axes_, n_axes_;
+  int launched_registers_ = 0;
+};
+
+}  // namespace octile::cuda
