@@ -214,6 +214,8 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
     }
   }
   if (last && !plan.stage_used_late) {
+    // One lane speaks for all that read small tiles from the stage.
+    if (!plan.small.empty()) out_.line("__syncwarp();");
     release_stage(stage_);
     if (plan.sets == 1) advance_stage();
   }
