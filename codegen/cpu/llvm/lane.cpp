@@ -21,10 +21,21 @@ std::int64_t product(std::int64_t a, std::int64_t b) {
   return a > kAnyMultiple / b ? kAnyMultiple : a * b;
 }
 
+// Strides wrap, as all integers do.
+std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+std::int64_t wrapping_difference(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+std::int64_t wrapping_product(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+
 Lane sum(llvm::IRBuilder<>& b, const Lane& x, const Lane& y, bool minus) {
   Lane out;
   out.value = minus ? b.CreateSub(x.value, y.value) : b.CreateAdd(x.value, y.value);
-  out.stride = minus ? x.stride - y.stride : x.stride + y.stride;
+  out.stride = minus ? wrapping_difference(x.stride, y.stride) : wrapping_sum(x.stride, y.stride);
   out.facts.multiple = std::gcd(x.facts.multiple, y.facts.multiple);
   out.facts.nonnegative = !minus && x.facts.nonnegative && y.facts.nonnegative;
   return out;
@@ -38,7 +49,7 @@ std::optional<Lane> times(llvm::IRBuilder<>& b, const Lane& x, const Lane& y) {
   if (ramp.is_ramp() && !constant) return std::nullopt;
   Lane out;
   out.value = b.CreateMul(x.value, y.value);
-  out.stride = ramp.is_ramp() ? ramp.stride * *constant : 0;
+  out.stride = ramp.is_ramp() ? wrapping_product(ramp.stride, *constant) : 0;
   out.facts.multiple = product(x.facts.multiple, y.facts.multiple);
   out.facts.nonnegative = x.facts.nonnegative && y.facts.nonnegative;
   return out;

@@ -142,7 +142,9 @@ Value* Nest::to_vector(const Lane& lane) {
   if (lane.stride == 0) return all;
   std::vector<llvm::Constant*> steps;
   for (int i = 0; i < width(); ++i) {
-    steps.push_back(b_.getInt64(static_cast<std::uint64_t>(i * lane.stride)));
+    // As all integers do, a ramp wraps.
+    steps.push_back(
+        b_.getInt64(static_cast<std::uint64_t>(i) * static_cast<std::uint64_t>(lane.stride)));
   }
   return b_.CreateAdd(all, llvm::ConstantVector::get(steps));
 }
