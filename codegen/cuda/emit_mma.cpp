@@ -150,28 +150,12 @@ void Emitter::dot_by_mma(const DotPlan& d) {
 
 // Threads copy the stored elements of a small tile; out of bounds is zero.
 void Emitter::copy_small(const SmallLoad& s) {
-  std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
-  std::string name = param_name(*s.load);
   out_.line("#pragma unroll");
   out_.open("for (int e = loader; e < {}; e += {}) {{", s.count, plan_.compute_threads);
-  std::map<ir::AxisId, std::string> at;
-  std::int64_t scale = 1;
-  for (std::size_t i = s.axes.size(); i-- > 0;) {
-    at[s.axes[i]] =
-        s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
-    scale *= s.counts[i];
-  }
-  point_ = &at;
-  std::string bounds, offset;
-  for (std::size_t d = 0; d < rank; ++d) {
-    out_.line("const long long i{} = {};", d, expr(s.load->operands[d]));
-    bounds += fmt::format("{}in_bounds(i{}, {})", d ? " && " : "", d, dim_extent(*s.load, d));
-    offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, name, d);
-  }
-  point_ = nullptr;
-  out_.line("const bool inside = {};", bounds);
+  const SmallElement x = small_element(s);
+  out_.line("const bool inside = {};", x.inside);
   out_.line("copy_async<4>(to + {} + 4 * e, {}_p + (inside ? {} : 0), inside ? 4 : 0);", s.offset,
-            name, offset);
+            x.param, x.offset);
   out_.close();
 }
 

@@ -154,33 +154,40 @@ void Emitter::release_panel(const FoldPlan& plan) {
   advance("slot", "slot_phase", kPanelSlots);
 }
 
+// Indices of element `e` of a small tile, where it lies and whether it is inside its tensor.
+Emitter::SmallElement Emitter::small_element(const SmallLoad& s) {
+  std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
+  SmallElement element{param_name(*s.load), {}, {}};
+  std::map<ir::AxisId, std::string> at;
+  std::int64_t scale = 1;
+  for (std::size_t i = s.axes.size(); i-- > 0;) {
+    at[s.axes[i]] =
+        s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
+    scale *= s.counts[i];
+  }
+  point_ = &at;
+  for (std::size_t d = 0; d < rank; ++d) {
+    out_.line("const long long i{} = {};", d, expr(s.load->operands[d]));
+    element.inside +=
+        fmt::format("{}in_bounds(i{}, {})", d ? " && " : "", d, dim_extent(*s.load, d));
+    element.offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, element.param, d);
+  }
+  point_ = nullptr;
+  return element;
+}
+
 // Each loader lane reads its elements of the small tiles of trip `at` into `ahead[u]`; out of
 // bounds is zero.
 void Emitter::fetch_small(const FoldPlan& fold) {
   int lanes = 32 * loader_warps(), place = 0;
   for (const SmallLoad& s : fold.small) {
-    std::size_t rank = function_.params[static_cast<std::size_t>(s.load->attr.index)].shape.size();
-    std::string name = param_name(*s.load), offset, bounds = fmt::format("e < {}", s.count);
     int rounds = (s.count + lanes - 1) / lanes;
     out_.line("#pragma unroll");
     out_.open("for (int round = 0; round < {}; ++round) {{", rounds);
     out_.line("const int e = loader + round * {};", lanes);
-    std::map<ir::AxisId, std::string> at;
-    std::int64_t scale = 1;
-    for (std::size_t i = s.axes.size(); i-- > 0;) {
-      at[s.axes[i]] =
-          s.counts[i] == 1 ? "0" : fmt::format("(e / {} % {} * {})", scale, s.counts[i], s.runs[i]);
-      scale *= s.counts[i];
-    }
-    point_ = &at;
-    for (std::size_t d = 0; d < rank; ++d) {
-      out_.line("const long long i{} = {};", d, expr(s.load->operands[d]));
-      bounds += fmt::format(" && in_bounds(i{}, {})", d, dim_extent(*s.load, d));
-      offset += fmt::format("{}i{} * {}_s{}", d ? " + " : "", d, name, d);
-    }
-    point_ = nullptr;
-    out_.line("ahead[u][{} + round] = {} ? bit_cast<u32>({}_p[{}]) : 0;", place, bounds, name,
-              offset);
+    const SmallElement x = small_element(s);
+    out_.line("ahead[u][{} + round] = e < {} && {} ? bit_cast<u32>({}_p[{}]) : 0;", place, s.count,
+              x.inside, x.param, x.offset);
     out_.close();
     place += rounds;
   }

@@ -123,6 +123,10 @@ class Emitter {
   void store_vector(const ir::Op& op, const ir::Value* value, const VectorAccess& access);
 
   // emit_panels.cpp: small tiles of a pipelined fold.
+  struct SmallElement {
+    std::string param, inside, offset;
+  };
+  SmallElement small_element(const SmallLoad& load);
   void fetch_small(const FoldPlan& fold);
   void put_small(const FoldPlan& fold);
   void produce_small(const FoldPlan& fold);
