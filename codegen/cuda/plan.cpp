@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "octile/codegen/cuda/choose_wgmma.hpp"
 #include "octile/codegen/cuda/legality.hpp"
 #include "octile/codegen/cuda/operands.hpp"
 #include "octile/codegen/cuda/plan_mma.hpp"
@@ -154,8 +155,7 @@ void Planner::plan_threads() {
   }
   int blocks = 1 << 20;
   for (ir::AxisId m : m_axes_) blocks = std::min(blocks, (extent(m) + 63) / 64);
-  int consumers = schedule().consumers;
-  if (consumers == 0) consumers = blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : 1;
+  const int consumers = wgmma_consumers(64 * std::int64_t{blocks}, schedule());
   if (consumers > 4) refuse(fmt::format("consumers={} is above the limit of 4", consumers));
   if (blocks % consumers != 0) {
     refuse(fmt::format("consumers={} doesn't divide the tile's {} blocks of 64 rows; use {}",
