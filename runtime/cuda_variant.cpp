@@ -135,8 +135,8 @@ void CudaVariant::pack(std::span<const Argument> arguments, Binding& binding, Gr
     switch (arg.kind) {
       case cuda::ArgKind::tensor_map: {
         const auto param = static_cast<std::size_t>(program_.tensor_maps[index].param);
-        maps_->get(arg.index, arguments[param].view, binding.strides[param], zeros, encode,
-                   packet.maps[index]);
+        maps_->get(arg.index, arguments[param].view, binding.strides[param], grid.tiles, zeros,
+                   encode, packet.maps[index]);
         pointer = &packet.maps[index];
         break;
       }

@@ -66,6 +66,17 @@ std::string shape_text(const TensorMapShape& shape, const cuda::TensorMap& map) 
   return text + fmt::format(", swizzle {} bytes", map.swizzle_bytes);
 }
 
+// Bytes that one miss brings into the L2.
+int l2_promotion(const cuda::TensorMap& map, const std::array<std::int32_t, 3>& tiles) {
+  std::int64_t readers = 1;
+  for (std::size_t p = 0; p < tiles.size(); ++p) {
+    if ((map.shared_along >> p & 1) != 0) readers *= tiles[p];
+  }
+  return readers <= cuda::kFewReaders
+             ? std::min(map.l2_promotion_bytes, cuda::kStreamedPromotionBytes)
+             : map.l2_promotion_bytes;
+}
+
 }  // namespace
 
 TensorMapShape tensor_map_shape(const cuda::TensorMap& map, const TensorView& view,
@@ -92,7 +103,10 @@ TensorMapCache::TensorMapCache(const std::vector<cuda::TensorMap>& maps,
     : maps_(maps), names_(std::move(names)), entries_(maps.size() * kEntries) {}
 
 void TensorMapCache::get(int index, const TensorView& view, const Dims& strides,
-                         std::uint64_t zeros, EncodeTiled encode, CUtensorMap& out) {
+                         const std::array<std::int32_t, 3>& tiles, std::uint64_t zeros,
+                         EncodeTiled encode, CUtensorMap& out) {
+  const cuda::TensorMap& map = maps_[static_cast<std::size_t>(index)];
+  const int promotion = l2_promotion(map, tiles);
   std::uint64_t hash = reinterpret_cast<std::uintptr_t>(view.data) >> 4;
   for (int d = 0; d < view.rank(); ++d) {
     hash = hash * 31 + static_cast<std::uint64_t>(view.extents[d]) * 7 +
@@ -103,19 +117,17 @@ void TensorMapCache::get(int index, const TensorView& view, const Dims& strides,
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[slot];
   if (entry.used && entry.data == view.data && entry.extents == view.extents &&
-      entry.strides == strides) {
+      entry.strides == strides && entry.promotion == promotion) {
     out = entry.map;
     return;
   }
-  const cuda::TensorMap& map = maps_[static_cast<std::size_t>(index)];
   const TensorMapShape shape = tensor_map_shape(map, view, strides);
   void* address = view.element_count() == 0 ? reinterpret_cast<void*>(zeros) : view.data;
   entry.used = false;
-  const CUresult result =
-      encode(&entry.map, shape.type, static_cast<cuuint32_t>(shape.rank), address, shape.extents,
-             shape.stride_bytes, shape.box, shape.element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
-             map_swizzle(map.swizzle_bytes), map_promotion(map.l2_promotion_bytes),
-             CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result = encode(
+      &entry.map, shape.type, static_cast<cuuint32_t>(shape.rank), address, shape.extents,
+      shape.stride_bytes, shape.box, shape.element_strides, CU_TENSOR_MAP_INTERLEAVE_NONE,
+      map_swizzle(map.swizzle_bytes), map_promotion(promotion), CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
     throw Error(ErrorCode::user,
                 fmt::format("argument `{}`: the driver refused a TMA descriptor (error {}) of {}; "
@@ -128,6 +140,7 @@ void TensorMapCache::get(int index, const TensorView& view, const Dims& strides,
   entry.data = view.data;
   entry.extents = view.extents;
   entry.strides = strides;
+  entry.promotion = promotion;
   entry.used = true;
   out = entry.map;
 }

@@ -1,6 +1,7 @@
 // TMA descriptors, encoded by the driver and kept. Internal to the runtime.
 #pragma once
 
+#include <array>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -30,17 +31,18 @@ struct TensorMapShape {
 TensorMapShape tensor_map_shape(const cuda::TensorMap& map, const TensorView& view,
                                 const Dims& strides);
 
-/// Descriptors of one program, by (map, address, extents, strides). Thread-safe; a hit copies 128
-/// bytes and allocates nothing.
+/// Descriptors of one program, by (map, address, extents, strides, L2 promotion). Thread-safe; a
+/// hit copies 128 bytes and allocates nothing.
 class TensorMapCache {
  public:
   /// `names` has one parameter name per map, for errors.
   TensorMapCache(const std::vector<cuda::TensorMap>& maps, std::vector<std::string> names);
 
-  /// Writes map `index` of `view` to `out`. `zeros` is the device address of 256 zero bytes. Throws
-  /// octile::Error(user) when the driver refuses the tensor.
-  void get(int index, const TensorView& view, const Dims& strides, std::uint64_t zeros,
-           EncodeTiled encode, CUtensorMap& out);
+  /// Writes map `index` of `view`, for a grid of `tiles`, to `out`. `zeros` is the device address
+  /// of 256 zero bytes. Throws octile::Error(user) when the driver refuses the tensor.
+  void get(int index, const TensorView& view, const Dims& strides,
+           const std::array<std::int32_t, 3>& tiles, std::uint64_t zeros, EncodeTiled encode,
+           CUtensorMap& out);
 
   int encoded() const { return encoded_; }  ///< descriptors encoded so far
 
@@ -50,6 +52,7 @@ class TensorMapCache {
     const void* data = nullptr;
     Dims extents;
     Dims strides;
+    int promotion = 0;
     bool used = false;
   };
   static constexpr std::size_t kEntries = 32;  ///< per map; a power of two

@@ -242,6 +242,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   const ir::Op& op = *plan.fold;
   out_.line("// fold, {} stages", plan_.stages);
   begin_carried(op);
+  if (&plan == &plan_.folds[0]) bring_staged();
   out_.open("{{");
   fold_bounds(op);
   current_fold_ = &plan;
@@ -260,7 +261,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   if (plan.in_place || plan.sets > 1) out_.line("ready = false;");
   if (!plan.panels.empty()) {
     out_.open("if (begin < end && column > 0) {{  // the last slot wasn't read whole");
-    release_panel(plan);
+    release_panel(plan, plan.panels_ahead);
     out_.close();
   }
   current_fold_ = nullptr;

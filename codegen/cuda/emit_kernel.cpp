@@ -94,6 +94,10 @@ void Emitter::barrier_setup() {
     out_.line("const u32 panel_full = empty + {}, panel_empty = panel_full + {};", 8 * plan_.stages,
               8 * kPanelSlots);
   }
+  if (plan_.stages_loads())
+    out_.line("const u32 staged_full = {};", plan_.panel_bytes > 0
+                                                 ? fmt::format("panel_empty + {}", 8 * kPanelSlots)
+                                                 : fmt::format("empty + {}", 8 * plan_.stages));
   out_.open("if (threadIdx.x == 0) {{");
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
@@ -107,6 +111,9 @@ void Emitter::barrier_setup() {
     out_.line("mbarrier_init(panel_empty + 8 * s, {});", 4 * plan_.consumers);
     out_.close();
   }
+  if (plan_.stages_loads())
+    out_.line("for (int w = 0; w < {}; ++w) mbarrier_init(staged_full + 8 * w, 1);",
+              plan_.consumers);
   out_.line("mbarrier_fence_init();");
   out_.close();
   if (cluster > 1) {
@@ -188,10 +195,10 @@ void Emitter::produce_tma(const TmaLoad& t) {
     if (ctas > 1) to += fmt::format(" + rank * {}", slice * t.swizzle);
     std::string_view name = function_.params[static_cast<std::size_t>(t.load->attr.index)].name;
     if (ctas > 1) {
-      out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, kEvictNormal, {}{});  // {}", rank,
-                to, t.map, (1 << ctas) - 1, coordinates, name);
+      out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, policy_{}, {}{});  // {}", rank,
+                to, t.map, t.map, (1 << ctas) - 1, coordinates, name);
     } else {
-      out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, kEvictNormal{});  // {}", rank, to,
+      out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, policy_{}{});  // {}", rank, to, t.map,
                 t.map, coordinates, name);
     }
   }
@@ -235,10 +242,29 @@ void Emitter::producer() {
   out_.raw("");
 }
 
+// How long the lines of each operand are to stay in the L2.
+void Emitter::name_policies() {
+  for (const FoldPlan& f : plan_.folds) {
+    for (const TmaLoad& t : f.tma) {
+      const TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.map)];
+      std::string readers;
+      for (std::size_t g = 0; g < function_.grid.size(); ++g) {
+        if ((map.shared_along >> g & 1) == 0) continue;
+        readers += fmt::format("{}tiles_{}", readers.empty() ? "" : " * ", g);
+      }
+      out_.line("const u64 policy_{} = {};", t.map,
+                readers.empty()
+                    ? std::string{"kEvictFirst"}
+                    : fmt::format("{} <= {} ? kEvictFirst : kEvictNormal", readers, kFewReaders));
+    }
+  }
+}
+
 // One role's pass over this CTA's tiles; closes the role's scope.
 void Emitter::produce_tiles(Role role) {
   out_.line("int {} = 0;", role == Role::panels ? "slot" : "stage");
   out_.line("u32 phase = 0;");
+  if (role == Role::bulk_copies) name_policies();
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
     if (role == Role::bulk_copies) produce_fold(f);
@@ -255,6 +281,7 @@ void Emitter::consumer() {
     out_.line("int stage = 0;");
     out_.line("u32 phase = 0;");
     out_.line("bool ready = false;");
+    if (plan_.stages_loads()) out_.line("u32 staged_phase = 0;");
     if (plan_.panel_bytes > 0) {
       out_.line("int slot = 0, column = 0;");
       out_.line("u32 slot_phase = 0;");

@@ -123,6 +123,7 @@ void Emitter::settle(const ir::Op& op) {
 }
 
 void Emitter::load(const ir::Op& op) {
+  if (plan_.is_staged(&op)) return;
   settle(op);
   if (current_fold_ != nullptr) {
     for (const SmallLoad& s : current_fold_->small) {
@@ -198,102 +199,6 @@ void Emitter::small_load(const SmallLoad& small) {
             register_type(v->type.element), stage_, plan_.stage_bytes, small.offset,
             small_index(small));
   close_loops(loops);
-}
-
-// Every thread puts neighbouring elements into the staging area of its warpgroup.
-void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, const Factor& pair) {
-  int bytes = size_in_bytes(value->type.element);
-  int loops = open_loops({t.row_axis, t.column_axis}, {}, &pair);
-  out_.line("const int row = {} - warpgroup * {}, byte = {} * {};", family_->coordinate(t.row_axis),
-            t.rows, family_->coordinate(t.column_axis), bytes);
-  pack_elements(value, pair, pair.size);
-  out_.line(
-      "copy_bytes<{0}>(staging + byte / {1} * {2} + swizzled_offset<{1}>(row, byte % {1}), "
-      "elements);",
-      pair.size * bytes, t.swizzle, t.rows * t.swizzle);
-  close_loops(loops);
-}
-
-// Elements of two bytes: a warp puts 16 rows of 8 columns at a time, of which each lane holds a
-// pair in both halves of the rows.
-void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, const Factor& pair) {
-  const Factor *half = nullptr, *block = nullptr;
-  std::vector<const Factor*> others;
-  std::string columns = "0";
-  for (const Factor* f : family_->registers({t.row_axis, t.column_axis}, {})) {
-    const auto& rows = family_->at(t.row_axis).factors;
-    bool is_row = f >= rows.data() && f < rows.data() + rows.size();
-    if (is_row && f->place == 8) {
-      half = f;
-      continue;
-    }
-    if (f == &pair) continue;
-    others.push_back(f);
-    if (is_row)
-      block = f;
-    else
-      columns += fmt::format(" + {} * {}", f->var, f->place);
-  }
-  out_.line(
-      "const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to");
-  int loops = open_loops(others);
-  out_.line("u32 pairs[2];");
-  out_.line("#pragma unroll");
-  out_.open("for (int {0} = 0; {0} < 2; ++{0}) {{", half->var);
-  pack_elements(value, pair, 2);
-  out_.line("memcpy(&pairs[{}], elements, 4);", half->var);
-  out_.close();
-  out_.line("const int byte = 2 * ({});", columns);
-  out_.line(
-      "store_matrices(shared_address(staging) + byte / {0} * {1} + swizzled_offset<{0}>(row{2}, "
-      "byte % {0}), pairs[0], pairs[1]);",
-      t.swizzle, t.rows * t.swizzle, block ? fmt::format(" + {} * 64", block->var) : "");
-  close_loops(loops);
-}
-
-// Registers to swizzled shared memory, then one bulk copy per 64-row block and swizzle width.
-void Emitter::tma_store(const TmaStore& t) {
-  const ir::Op& op = *t.store;
-  std::size_t rank = t.dim_order.size();
-  const ir::Value* value = op.operands[rank];
-  int bytes = size_in_bytes(value->type.element);
-  const Factor* pair = family_->registers({t.column_axis}, {})[0];
-  out_.line("// store {} through shared memory", param_name(op));
-  out_.open("{{");
-  out_.line("unsigned char* const staging = ring + {} + warpgroup * {};", plan_.store_offset,
-            plan_.store_bytes);
-  out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
-  out_.line("named_barrier_sync(8 + warpgroup, 128);");
-  // Read anew, or the compiler keeps this thread's place and every swizzled address in registers
-  // through the fold.
-  out_.open("{{");
-  out_.line("const int thread = thread_index();");
-  for (ir::AxisId axis : {t.row_axis, t.column_axis}) {
-    out_.line("const int {} = {};", family_->thread_part_name(axis), family_->thread_part(axis));
-  }
-  if (bytes == 2) {
-    stage_matrices(t, value, *pair);
-  } else {
-    stage_elements(t, value, *pair);
-  }
-  out_.close();
-  out_.line("fence_async_proxy();");
-  out_.line("named_barrier_sync(8 + warpgroup, 128);");
-  out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
-  for (int chunk = 0; chunk < t.chunks; ++chunk) {
-    std::string coordinates;
-    for (std::size_t d = 0; d < rank; ++d) {
-      std::string c = sum_text(*analysis_.affine(op.operand(t.dim_order[d])));
-      if (d == 0 && chunk > 0) c += fmt::format(" + {}", chunk * t.chunk_elements);
-      if (d == 1) c += fmt::format(" + warpgroup * {}", t.rows);
-      coordinates += fmt::format(", int({})", c);
-    }
-    out_.line("tma_store_{}d(map_{}, shared_address(staging) + {}{});", rank, t.map,
-              chunk * t.rows * t.swizzle, coordinates);
-  }
-  out_.line("tma_store_commit();");
-  out_.close();
-  out_.close();
 }
 
 void Emitter::store(const ir::Op& op) {

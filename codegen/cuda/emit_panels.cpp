@@ -69,17 +69,21 @@ void Emitter::read_panels(const FoldPlan& plan, const std::string& next) {
 void Emitter::read_panel_column(const FoldPlan& plan) {
   for (const PanelLoad& p : plan.panels) read_panel(p);
   out_.open("if (++column == {}) {{", plan_.panel_trips);
-  release_panel(plan);
+  release_panel(plan, true);
   out_.close();
 }
 
-// One row's element of a panel for the current trip, in the current slot.
-std::string Emitter::panel_element(const PanelLoad& p, const std::string& row) const {
+// Where a row's element of a panel for the current trip lies, in the current slot.
+std::string Emitter::panel_address(const PanelLoad& p, const std::string& row) const {
   int bytes = 4 * plan_.panel_trips;
-  std::string at = bytes == kSwizzledPanelBytes
-                       ? fmt::format("swizzled_offset<{}>({}, 4 * column)", bytes, row)
-                       : fmt::format("({}) * {} + 4 * column", row, bytes);
-  return fmt::format("*reinterpret_cast<const {}*>(ring + {} + slot * {} + {})",
+  std::string at;
+  if (p.rows_adjacent)
+    at = fmt::format("4 * ({}) + {} * column", row, 4 * p.rows);
+  else if (bytes == kSwizzledPanelBytes)
+    at = fmt::format("swizzled_offset<{}>({}, 4 * column)", bytes, row);
+  else
+    at = fmt::format("({}) * {} + 4 * column", row, bytes);
+  return fmt::format("reinterpret_cast<const {}*>(ring + {} + slot * {} + {})",
                      register_type(p.load->result()->type.element), plan_.panel_offset + p.offset,
                      plan_.panel_bytes, at);
 }
@@ -89,20 +93,49 @@ void Emitter::read_panel(const PanelLoad& p) {
   std::string name = name_of(v);
   if (p.chooses_rows()) {
     for (int row = 0; row < p.rows; ++row)
-      out_.line("{}_next[{}] = {};", name, row, panel_element(p, std::to_string(row)));
+      out_.line("{}_next[{}] = *{};", name, row, panel_address(p, std::to_string(row)));
     return;
   }
   Runs runs = analysis_.runs(v);
   ir::AxisId axis = v->type.axes[0];
+  bool swizzled = !p.rows_adjacent && 4 * plan_.panel_trips == kSwizzledPanelBytes;
+  if (p.divisor == 1 && !swizzled) return read_panel_rows(p, runs);
   std::string row = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
   if (p.divisor > 1) {
-    std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
+    std::string first = sum_text(*analysis_.affine(p.load->operand(p.row_dim())));
     row = fmt::format("(int(({}) % {}) + {}) / {}", first, p.divisor, row, p.divisor);
   }
   int loops = open_loops(v->type.axes, runs);
-  out_.line("{}_next[{}] = {};", name, family_->register_index(v->type.axes, runs),
-            panel_element(p, row));
+  out_.line("{}_next[{}] = *{};", name, family_->register_index(v->type.axes, runs),
+            panel_address(p, row));
   close_loops(loops);
+}
+
+// Rows at a fixed pitch: one address, and offsets that are known; neighbours in pairs.
+void Emitter::read_panel_rows(const PanelLoad& p, const Runs& runs) {
+  const ir::Value* v = p.load->result();
+  ir::AxisId axis = v->type.axes[0];
+  std::string name = name_of(v), type{register_type(v->type.element)}, rows = "0";
+  auto digits = family_->registers(v->type.axes, runs);
+  const Factor* pair = nullptr;
+  for (const Factor* f : digits) {
+    if (p.rows_adjacent && f->place == 1 && f->size == 2)
+      pair = f;
+    else
+      rows += fmt::format(" + {} * {}", f->var, f->place);
+  }
+  out_.open("{{");
+  out_.line("const {}* const first = {};", type, panel_address(p, family_->thread_part_name(axis)));
+  int loops = open_loops(v->type.axes, runs, pair);
+  std::string at = family_->register_index(v->type.axes, runs);
+  std::string from =
+      fmt::format("first + ({}) * {}", rows, p.rows_adjacent ? 1 : plan_.panel_trips);
+  if (pair != nullptr)
+    out_.line("copy_bytes<8>(&{}_next[{}], {});", name, at, from);
+  else
+    out_.line("{}_next[{}] = *({});", name, at, from);
+  close_loops(loops);
+  out_.close();
 }
 
 // This trip's elements of a panel, read before.
@@ -116,7 +149,7 @@ void Emitter::panel_load(const PanelLoad& p) {
   if (p.chooses_rows()) {
     element = fmt::format("{}_next[{}]", name, p.rows - 1);
     if (p.rows > 1) {
-      std::string first = sum_text(*analysis_.affine(p.load->operand(p.dim_order[1])));
+      std::string first = sum_text(*analysis_.affine(p.load->operand(p.row_dim())));
       out_.line("const int {}_first = int(({}) % {});", name, first, p.divisor);
     }
     for (int row = p.rows - 2; row >= 0; --row) {
@@ -133,24 +166,21 @@ void Emitter::panel_load(const PanelLoad& p) {
 
 // The reads have to be over before TMA writes, and an arrival doesn't wait for loads that are
 // queued: a copy overtook them on an H100, behind the stores of another CTA. So the arrival's
-// address depends on what was read, or, where that is much, a fence stands between them.
-void Emitter::release_panel(const FoldPlan& plan) {
+// address depends on what was read. (A fence would do, but also waits for the tensor core: that is
+// for after the loop, where what was read may be out of scope.)
+void Emitter::release_panel(const FoldPlan& plan, bool in_loop) {
   out_.line("column = 0;");
-  std::string address = "panel_empty + 8 * slot";
-  if (plan.panels_ahead) {
-    std::string bits;
-    for (const PanelLoad& p : plan.panels) {
-      int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
-      for (int i = 0; i < count; ++i)
-        bits += fmt::format("{}bit_cast<u32>({}_next[{}])", bits.empty() ? "" : " | ",
-                            name_of(p.load->result()), i);
-    }
-    address += fmt::format(" + (({}) & nothing)", bits);
-  } else {
-    out_.line("fence_async_proxy();");
+  if (!in_loop) out_.line("fence_async_proxy();");
+  out_.line("u32 bits = 0;");
+  for (const PanelLoad& p : plan.panels) {
+    if (!in_loop) break;
+    int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
+    out_.line("#pragma unroll");
+    out_.line("for (int i = 0; i < {}; ++i) bits |= bit_cast<u32>({}_next[i]);", count,
+              name_of(p.load->result()));
   }
   out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive({});", address);
+  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));");
   advance("slot", "slot_phase", kPanelSlots);
 }
 

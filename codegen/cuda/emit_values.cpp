@@ -178,6 +178,7 @@ void Emitter::close_loops(int count) {
 }
 
 std::string Emitter::expr(const ir::Value* value) {
+  if (value == held_) return fmt::format("held[{}]", held_digit_);
   auto named = names_.find(value);
   if (named != names_.end() && (value->type.is_scalar() || point_ == nullptr)) {
     if (value->type.is_scalar()) return named->second;

@@ -60,6 +60,7 @@ class Emitter {
   enum class Role { bulk_copies, panels, small_tiles };  ///< of the producer's warps
   void produce_tiles(Role role);
   void produce_fold(const FoldPlan& fold);
+  void name_policies();
   void produce_tma(const TmaLoad& load);
   void consumer();
   void fold_bounds(const ir::Op& fold);
@@ -114,9 +115,25 @@ class Emitter {
   std::string bounds_text(const ir::Op& op, std::size_t rank, int skip_dim) const;
   std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip,
                            const Runs& runs) const;
+
+  // emit_store.cpp
+  struct StoreDigits {
+    const Factor *pair = nullptr, *half = nullptr;  ///< neighbouring columns; rows 8 apart
+    std::vector<const Factor*> others;
+    std::string byte;  ///< of the digits' column
+    std::string part;  ///< that the digits' element is in, `byte` being known
+  };
+  void bring_staged();
+  const ir::Value* held_ = nullptr;  ///< whose elements are in `held`, counted by `held_digit_`
+  std::string held_digit_;
+  StoreDigits store_digits(const TmaStore& t, const ir::Value* value);
+  std::string begin_part(const TmaStore& t, const StoreDigits& digits, int part);
+  void stage_elements(const TmaStore& t, const ir::Value* value, int part);
+  void stage_matrices(const TmaStore& t, const ir::Value* value, int part);
+  std::string part_coordinates(const TmaStore& t, int part);
+  void copy_part(const TmaStore& t, int part, int place);
+  void store_part(const TmaStore& t, int part);
   void tma_store(const TmaStore& t);
-  void stage_elements(const TmaStore& t, const ir::Value* value, const Factor& pair);
-  void stage_matrices(const TmaStore& t, const ir::Value* value, const Factor& pair);
   bool meets_itself(const ir::Op& op);
   void settle(const ir::Op& op);
   void pack_elements(const ir::Value* value, const Factor& digit, int width);
@@ -132,14 +149,15 @@ class Emitter {
   void produce_small(const FoldPlan& fold);
   void produce_panels(const FoldPlan& fold);
   int trips_ahead(const FoldPlan& fold) const;
-  std::string panel_element(const PanelLoad& panel, const std::string& row) const;
+  std::string panel_address(const PanelLoad& panel, const std::string& row) const;
+  void read_panel_rows(const PanelLoad& panel, const Runs& runs);
   void declare_panel(const PanelLoad& panel);
   void read_panel(const PanelLoad& panel);
   void panel_load(const PanelLoad& panel);
   void begin_panels(const FoldPlan& plan);
   void read_panels(const FoldPlan& plan, const std::string& next);
   void read_panel_column(const FoldPlan& plan);
-  void release_panel(const FoldPlan& plan);
+  void release_panel(const FoldPlan& plan, bool in_loop);
 
   // emit_split.cpp: folds that a cluster shares.
   void split_body();

@@ -152,6 +152,34 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
   return {};
 }
 
+const ir::Op* load_stored_over(const ir::Function& function, const TmaStore& store) {
+  const ir::Op& to = *store.store;
+  const std::size_t rank = store.dim_order.size();
+  if (size_in_bytes(function.params[static_cast<std::size_t>(to.attr.index)].element) != 4)
+    return nullptr;
+  const ir::Op* found = nullptr;
+  int accesses = 0;
+  std::unordered_map<const ir::Value*, std::vector<const ir::Op*>> users;
+  ir::for_each_op(*function.body, [&](const ir::Op& op) {
+    for (const ir::Value* v : op.operands) users[v].push_back(&op);
+    bool access = op.kind == OpKind::load || op.kind == OpKind::store;
+    if (!access || op.attr.index != to.attr.index) return;
+    ++accesses;
+    if (op.kind == OpKind::load && op.parent == function.body && !op.attr.has_other &&
+        std::equal(op.operands.begin(), op.operands.end(), to.operands.begin(),
+                   to.operands.begin() + static_cast<std::ptrdiff_t>(rank)))
+      found = &op;
+  });
+  if (found == nullptr || accesses != 2) return nullptr;
+  for (const ir::Op* op = found; op != &to;) {
+    const auto& next = users[op->result()];
+    if (next.size() != 1 || next[0]->parent != function.body) return nullptr;
+    op = next[0];
+    if (op != &to && !ir::info(op->kind).elementwise) return nullptr;
+  }
+  return found;
+}
+
 std::vector<ir::AxisId> memory_order(const ir::Function& function, const LowerRequest& request,
                                      const Analysis& analysis, const std::set<ir::AxisId>& axes,
                                      int& vector) {
@@ -267,7 +295,7 @@ std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis
       static_cast<int>(function.params[static_cast<std::size_t>(load.attr.index)].shape.size());
   PanelLoad p;
   p.load = &load;
-  p.dim_order = {facts.contiguous_dim};
+  int trip_dim = -1, row_dim = -1;
   std::vector<int> others;
   for (int d = rank - 1; d >= 0; --d) {
     auto form = analysis.affine(load.operand(d));
@@ -275,10 +303,11 @@ std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis
     bool uses_trip = std::any_of(form->terms.begin(), form->terms.end(), [&](const auto& t) {
       return t.value == fold.regions[0]->args[0];
     });
-    if (d == facts.contiguous_dim) {
-      bool is_trip = uses_trip && form->terms.size() == 1 && !form->terms[0].negative &&
+    if (uses_trip) {
+      bool is_trip = trip_dim < 0 && form->terms.size() == 1 && !form->terms[0].negative &&
                      form->axis < 0 && form->divisor == 1;
       if (!is_trip) return {};
+      trip_dim = d;
       continue;
     }
     for (const auto& t : form->terms) {
@@ -296,8 +325,18 @@ std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis
         distinct_rows(analysis.extent(form->axis), form->divisor, analysis.divisor_of(*form));
     if (rows > 256) return {};
     p.rows = static_cast<int>(rows);
-    p.dim_order.push_back(d);
+    row_dim = d;
+    if (d != facts.contiguous_dim) continue;
+    // A copy starts at a multiple of 16 bytes and is as wide.
+    constexpr int kAligned = 4;
+    p.rows_adjacent = true;
+    if (p.divisor != 1 || p.rows % kAligned != 0 || analysis.divisor_of(*form) % kAligned != 0)
+      return {};
   }
+  if (trip_dim < 0 || (trip_dim != facts.contiguous_dim && !p.rows_adjacent)) return {};
+  p.dim_order = {trip_dim};
+  if (p.has_rows)
+    p.dim_order.insert(p.rows_adjacent ? p.dim_order.begin() : p.dim_order.end(), row_dim);
   p.dim_order.insert(p.dim_order.end(), others.begin(), others.end());
   return p;
 }

@@ -37,6 +37,16 @@ const TmaStore* Plan::find_store(const ir::Op* op) const {
   return nullptr;
 }
 
+bool Plan::is_staged(const ir::Op* load) const {
+  return std::any_of(stores.begin(), stores.end(),
+                     [&](const TmaStore& s) { return s.staged == load; });
+}
+
+bool Plan::stages_loads() const {
+  return std::any_of(stores.begin(), stores.end(),
+                     [](const TmaStore& s) { return s.staged != nullptr; });
+}
+
 Plan Planner::run() {
   if (std::string problem = value_problem(schedule()); !problem.empty()) refuse(problem);
   if (std::string problem = target_problem(schedule(), request_.target); !problem.empty())

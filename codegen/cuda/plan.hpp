@@ -44,21 +44,24 @@ struct SmallLoad {
 
 /// Panels have a ring of their own, which reaches further ahead than the stages' ring.
 inline constexpr int kPanelSlots = 2;
-/// Trips that one copy of a panel may bring, best first: 64 swizzled bytes of each row, or 16.
+/// Trips that one copy of a panel may bring, most first: 64 swizzled bytes of each row, or 16.
 inline constexpr int kPanelTrips[] = {16, 4};
 inline constexpr int kSwizzledPanelBytes = 64;
 /// A copy starts at a multiple of this: 16 bytes, as TMA refuses other places of 4-byte elements.
 inline constexpr int kPanelAlignedTrips = 4;
 
-/// A small tile whose contiguous dimension the fold's trip alone indexes: TMA brings it for several
-/// trips at once, a row per element, and consumers read one column a trip. Gathering such elements
-/// with threads, trip by trip, takes issue slots and shared memory's bandwidth from the tensor
-/// core.
+/// A small tile of which one dimension is indexed by the fold's trip alone: TMA brings it for
+/// several trips at once, and consumers read one column, that of a trip, at a time. Gathering such
+/// elements with threads, trip by trip, takes issue slots and shared memory's bandwidth from the
+/// tensor core.
 struct PanelLoad {
   const ir::Op* load = nullptr;
-  int map = 0;                 ///< index into CudaProgram::tensor_maps
-  std::vector<int> dim_order;  ///< the trip's dimension, the one with the rows if any, the others
+  int map = 0;  ///< index into CudaProgram::tensor_maps
+  /// Tensor dimensions, innermost first: that of the trip, that of the rows if any, the others; or
+  /// the rows first where their elements are neighbours in memory.
+  std::vector<int> dim_order;
   bool has_rows = false;
+  bool rows_adjacent = false;
   int rows = 1;              ///< distinct rows that the tile touches
   std::int64_t divisor = 1;  ///< element c is row (first + c) / divisor
   int offset = 0;            ///< bytes from the start of a slot
@@ -68,6 +71,7 @@ struct PanelLoad {
     constexpr int kMostChoices = 4;
     return !has_rows || (divisor > 1 && rows <= kMostChoices);
   }
+  int row_dim() const { return dim_order[rows_adjacent ? 0 : 1]; }
 };
 
 /// A dot operand that all threads copy with cp.async, swizzled, K-major: into a stage of the ring,
@@ -124,17 +128,22 @@ struct FoldPlan {
   std::map<const ir::Op*, std::size_t> in_place_dots;  ///< mma.sync: adds into this carried value
 };
 
-/// A store that goes through shared memory and TMA: every warpgroup puts its 64-row blocks into
-/// swizzled columns of one swizzle width, and one thread sends them off.
+/// A store that goes through shared memory and TMA: every warpgroup puts its tile into swizzled
+/// parts of 64 rows and one swizzle width, and one thread sends them off.
 struct TmaStore {
   const ir::Op* store = nullptr;
   int map = 0;
   std::vector<int> dim_order;  ///< tensor dimensions, innermost first
   ir::AxisId row_axis = -1, column_axis = -1;
-  int rows = 64;  ///< per warpgroup
-  int chunks = 1;
+  int rows = 64;   ///< per warpgroup
+  int chunks = 1;  ///< swizzle widths of a row
   int chunk_elements = 0;
   int swizzle = 128;
+  /// The load of the very tile that is stored over, where nothing else uses it: TMA brings it to
+  /// where the result is staged, under the fold, and each thread adds to its elements there.
+  const ir::Op* staged = nullptr;
+
+  int parts() const { return rows / 64 * chunks; }
 };
 
 struct Plan {
@@ -157,6 +166,7 @@ struct Plan {
   int panel_bytes = 0, panel_offset = 0;  ///< one slot of the panels' ring; where the ring begins
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
+  bool stores_in_parts = false;           ///< staging holds two parts, used in turn
   int shared_bytes = 0;
   int shared_alignment = 1024;  ///< of the ring, its stages and scratch
   int producer_registers = 0, consumer_registers = 0;
@@ -169,6 +179,8 @@ struct Plan {
   const DotPlan* find_dot(const ir::Op* op) const;
   const FoldPlan* find_fold(const ir::Op* op) const;
   const TmaStore* find_store(const ir::Op* op) const;
+  bool is_staged(const ir::Op* load) const;
+  bool stages_loads() const;
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

@@ -38,11 +38,13 @@ void Planner::plan_stores() {
     map.swizzle_bytes = form->swizzle;
     map.box.assign(form->dim_order.size(), 1);
     map.box[0] = form->chunk_elements;
-    map.box[1] = form->rows;
+    map.box[1] = 64;
     plan_.tensor_maps.push_back(map);
     plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->chunks * form->swizzle);
     plan_.stores.push_back(*form);
   });
+  if (plan_.stores.size() == 1)
+    plan_.stores[0].staged = load_stored_over(function_, plan_.stores[0]);
 }
 
 void Planner::plan_shared_memory() {
@@ -66,7 +68,8 @@ void Planner::plan_shared_memory() {
   plan_.panel_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
   if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
   plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
-  int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0);
+  int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0) +
+                 (plan_.stages_loads() ? plan_.consumers : 0);
   plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
   if (plan_.shared_bytes > 0)
     plan_.shared_bytes += plan_.shared_alignment;  // the base may need aligning
@@ -112,6 +115,7 @@ int Planner::plan_ring() {
     plan_blocks(f);
   }
   for (FoldPlan& f : plan_.folds) lay_out_stage(f);
+  choose_store_parts();
   for (const FoldPlan& f : plan_.folds) check_registers(f);
   choose_panel_trips();
   for (FoldPlan& f : plan_.folds) map_panels(f);
@@ -148,11 +152,30 @@ int Planner::ring_room() const {
          plan_.store_bytes * plan_.consumers - kPanelSlots * plan_.panel_bytes;
 }
 
+// A whole tile is stored with the least waiting, but a ring of few stages needs its room.
+void Planner::choose_store_parts() {
+  constexpr int kEnoughStages = 5;
+  // Parts take turns from one tile to the next, so every store has an even number of them.
+  if (plan_.stores.empty() || plan_.stages_loads() ||
+      std::any_of(plan_.stores.begin(), plan_.stores.end(),
+                  [](const TmaStore& t) { return t.parts() <= 2 || t.parts() % 2 != 0; }))
+    return;
+  plan_.panel_bytes = panel_bytes(kPanelTrips[1]);
+  const int whole = plan_.store_bytes, fit = stages_that_fit();
+  if (fit >= (schedule().stages > 0 ? schedule().stages : kEnoughStages)) return;
+  int swizzle = 0;
+  for (const TmaStore& t : plan_.stores) swizzle = std::max(swizzle, t.swizzle);
+  plan_.store_bytes = 2 * 64 * swizzle;
+  plan_.stores_in_parts = stages_that_fit() > fit;
+  if (!plan_.stores_in_parts) plan_.store_bytes = whole;
+}
+
 // As many trips per copy as cost no stage. Threads that read many rows want them at a fixed
 // pitch, one address for all, which swizzled rows don't have.
 void Planner::choose_panel_trips() {
   bool many_rows = std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
-    return !f.panels.empty() && !f.panels_ahead;
+    return !f.panels_ahead && std::any_of(f.panels.begin(), f.panels.end(),
+                                          [](const PanelLoad& p) { return !p.rows_adjacent; });
   });
   int best = -1;
   for (int trips : kPanelTrips) {
@@ -201,6 +224,7 @@ void Planner::lay_out_stage(FoldPlan& f) {
     map.dim_order = t.dim_order;
     map.swizzle_bytes = t.swizzle;
     map.l2_promotion_bytes = 256;
+    map.shared_along = grid_positions_without(*t.load);
     map.box.assign(t.dim_order.size(), 1);
     map.box[0] = t.chunk_elements;
     map.box[1] = t.multicast ? t.box_rows / schedule().cluster : t.box_rows;
@@ -212,6 +236,13 @@ void Planner::lay_out_stage(FoldPlan& f) {
   plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
 }
 
+// The grid positions that the place of a load's tile doesn't depend on.
+unsigned Planner::grid_positions_without(const ir::Op& load) {
+  unsigned used = 0;
+  for (const ir::Value* index : load.operands) used |= analysis_.dependences(index);
+  return ~used & ((1u << function_.grid.size()) - 1);
+}
+
 void Planner::map_panels(FoldPlan& f) {
   int bytes = 4 * plan_.panel_trips;
   for (PanelLoad& p : f.panels) {
@@ -219,10 +250,10 @@ void Planner::map_panels(FoldPlan& f) {
     TensorMap map;
     map.param = p.load->attr.index;
     map.dim_order = p.dim_order;
-    map.swizzle_bytes = bytes == kSwizzledPanelBytes ? bytes : 0;
+    map.swizzle_bytes = bytes == kSwizzledPanelBytes && !p.rows_adjacent ? bytes : 0;
     map.box.assign(p.dim_order.size(), 1);
-    map.box[0] = plan_.panel_trips;
-    if (p.has_rows) map.box[1] = p.rows;
+    map.box[p.rows_adjacent ? 1 : 0] = plan_.panel_trips;
+    if (p.has_rows) map.box[p.rows_adjacent ? 0 : 1] = p.rows;
     plan_.tensor_maps.push_back(map);
   }
 }

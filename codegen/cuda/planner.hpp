@@ -65,10 +65,12 @@ class Planner {
   int shared_limit() const;
   int ring_room() const;
   int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
+  void choose_store_parts();
   void choose_panel_trips();
   int panel_bytes(int trips);
   void find_pipelined_dots(FoldPlan& f);
   void lay_out_stage(FoldPlan& f);
+  unsigned grid_positions_without(const ir::Op& load);
   void map_panels(FoldPlan& f);
   void plan_panels(FoldPlan& f);
   void plan_blocks(FoldPlan& f);

@@ -35,13 +35,19 @@ struct LowerRequest {
   Target target;
 };
 
+/// Tiles that so few CTAs read only pass through the L2: their lines are first to be evicted, which
+/// leaves the place of others alone, and no more is fetched at a time than a box is wide.
+inline constexpr int kFewReaders = 2;
+inline constexpr int kStreamedPromotionBytes = 128;
+
 /// A TMA descriptor that the launcher encodes from a tensor argument.
 struct TensorMap {
   ir::ParamId param = 0;
   std::vector<int> dim_order;     ///< tensor dimensions, innermost (contiguous) first
   std::vector<std::int64_t> box;  ///< elements per dimension, in that order
   int swizzle_bytes = 0;          ///< 0, 32, 64 or 128
-  int l2_promotion_bytes = 128;   ///< 0, 64, 128 or 256
+  int l2_promotion_bytes = 128;   ///< 0, 64, 128 or 256; for few readers at most the above
+  unsigned shared_along = 0;      ///< bit p: tiles along grid position p read the same boxes
 };
 
 enum class ArgKind : std::uint8_t {

@@ -27,6 +27,7 @@ struct Encoded {
   std::vector<unsigned> box;
   CUtensorMapSwizzle swizzle{};
   CUtensorMapFloatOOBfill fill{};
+  CUtensorMapL2promotion promotion{};
   CUresult result = CUDA_SUCCESS;
 };
 Encoded last;
@@ -34,7 +35,7 @@ Encoded last;
 CUresult CUDAAPI fake_encode(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank,
                              void* address, const cuuint64_t* extents, const cuuint64_t* strides,
                              const cuuint32_t* box, const cuuint32_t*, CUtensorMapInterleave,
-                             CUtensorMapSwizzle swizzle, CUtensorMapL2promotion,
+                             CUtensorMapSwizzle swizzle, CUtensorMapL2promotion promotion,
                              CUtensorMapFloatOOBfill fill) {
   last = {last.calls + 1,
           type,
@@ -45,6 +46,7 @@ CUresult CUDAAPI fake_encode(CUtensorMap* map, CUtensorMapDataType type, cuuint3
           {box, box + rank},
           swizzle,
           fill,
+          promotion,
           last.result};
   std::memset(map, last.calls, sizeof(*map));
   return last.result;
@@ -54,7 +56,8 @@ class TensorMaps : public testing::Test {
  protected:
   TensorMaps() { last = {}; }
   static constexpr std::uint64_t kZeros = 0x7000;
-  std::vector<cuda::TensorMap> maps{{0, {1, 0}, {64, 32}, 128, 256}};
+  static constexpr std::array<std::int32_t, 3> kTiles{3, 100, 1};
+  std::vector<cuda::TensorMap> maps{{0, {1, 0}, {64, 32}, 128, 256, 0b001}};
   TensorMapCache cache{maps, {"a"}};
   alignas(16) std::byte memory[64] = {};
   CUtensorMap out;
@@ -62,7 +65,7 @@ class TensorMaps : public testing::Test {
 
 TEST_F(TensorMaps, AreEncodedInnermostFirstWithStridesInBytes) {
   const TensorView v = view<bf16>(static_cast<void*>(memory), {100, 200}, {208, 1});
-  cache.get(0, v, v.strides, kZeros, fake_encode, out);
+  cache.get(0, v, v.strides, kTiles, kZeros, fake_encode, out);
   EXPECT_EQ(last.type, CU_TENSOR_MAP_DATA_TYPE_BFLOAT16);
   EXPECT_EQ(last.rank, 2u);
   EXPECT_EQ(last.address, memory);
@@ -75,21 +78,37 @@ TEST_F(TensorMaps, AreEncodedInnermostFirstWithStridesInBytes) {
 
 TEST_F(TensorMaps, AreCachedByAddressExtentsAndStrides) {
   const TensorView v = view<e4m3>(static_cast<void*>(memory), {100, 256});
-  for (int i = 0; i < 3; ++i) cache.get(0, v, v.strides, kZeros, fake_encode, out);
+  for (int i = 0; i < 3; ++i) cache.get(0, v, v.strides, kTiles, kZeros, fake_encode, out);
   EXPECT_EQ(cache.encoded(), 1);
   const TensorView moved = view<e4m3>(static_cast<void*>(memory + 16), {100, 256});
-  cache.get(0, moved, moved.strides, kZeros, fake_encode, out);
+  cache.get(0, moved, moved.strides, kTiles, kZeros, fake_encode, out);
   const TensorView shorter = view<e4m3>(static_cast<void*>(memory), {99, 256});
-  cache.get(0, shorter, shorter.strides, kZeros, fake_encode, out);
+  cache.get(0, shorter, shorter.strides, kTiles, kZeros, fake_encode, out);
   const TensorView wider = view<e4m3>(static_cast<void*>(memory), {100, 256}, {512, 1});
-  cache.get(0, wider, wider.strides, kZeros, fake_encode, out);
+  cache.get(0, wider, wider.strides, kTiles, kZeros, fake_encode, out);
   EXPECT_EQ(cache.encoded(), 4);
   EXPECT_EQ(last.strides, (std::vector<std::uint64_t>{512}));
 }
 
+TEST_F(TensorMaps, PromoteLessWhatFewTilesRead) {
+  maps[0].shared_along = 0b001;
+  const TensorView v = view<e4m3>(static_cast<void*>(memory), {100, 256});
+  auto promotion = [&](std::array<std::int32_t, 3> tiles) {
+    cache.get(0, v, v.strides, tiles, kZeros, fake_encode, out);
+    return last.promotion;
+  };
+  EXPECT_EQ(promotion({3, 100, 1}), CU_TENSOR_MAP_L2_PROMOTION_L2_256B);
+  EXPECT_EQ(promotion({2, 100, 1}), CU_TENSOR_MAP_L2_PROMOTION_L2_128B);
+  EXPECT_EQ(cache.encoded(), 2);  // the same tensor, encoded anew
+  promotion({1, 100, 1});
+  EXPECT_EQ(cache.encoded(), 2);
+  maps[0].shared_along = 0b101;
+  EXPECT_EQ(promotion({1, 100, 4}), CU_TENSOR_MAP_L2_PROMOTION_L2_256B);
+}
+
 TEST_F(TensorMaps, AnEmptyTensorIsOneZero) {
   const TensorView v = view<e4m3>(static_cast<void*>(nullptr), {100, 0});
-  cache.get(0, v, v.strides, kZeros, fake_encode, out);
+  cache.get(0, v, v.strides, kTiles, kZeros, fake_encode, out);
   EXPECT_EQ(last.address, reinterpret_cast<void*>(kZeros));
   EXPECT_EQ(last.extents, (std::vector<std::uint64_t>{1, 1}));
   EXPECT_EQ(last.strides, (std::vector<std::uint64_t>{16}));
@@ -100,12 +119,12 @@ TEST_F(TensorMaps, RefusalsNameTheArgument) {
   const TensorView v = view<e4m3>(static_cast<void*>(memory), {100, 200});
   EXPECT_EQ(
       test::error_of(ErrorCode::user,
-                     [&] { cache.get(0, v, v.strides, kZeros, fake_encode, out); }),
+                     [&] { cache.get(0, v, v.strides, kTiles, kZeros, fake_encode, out); }),
       "argument `a`: the driver refused a TMA descriptor (error 1) of extents (innermost first) "
       "200 100, strides in bytes 200, box 64 32, swizzle 128 bytes; expected a 16-byte aligned "
       "address, strides that are multiples of 16 bytes below 2^40 and extents below 2^32");
   last.result = CUDA_SUCCESS;
-  EXPECT_NO_THROW(cache.get(0, v, v.strides, kZeros, fake_encode, out));
+  EXPECT_NO_THROW(cache.get(0, v, v.strides, kTiles, kZeros, fake_encode, out));
 }
 
 auto block_scaled() {

@@ -1,0 +1,183 @@
+// Stores through shared memory: registers to swizzled staging, from where TMA copies parts of 64
+// rows and one swizzle width. Where shared memory is better spent on stages, a warpgroup has room
+// for two parts, and fills one while the other is copied.
+#include <algorithm>
+
+#include "octile/codegen/cuda/emitter.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+namespace {
+
+constexpr int kPartRows = 64;
+
+}  // namespace
+
+// The register digits of a tile that is stored, and the texts made of them.
+Emitter::StoreDigits Emitter::store_digits(const TmaStore& t, const ir::Value* value) {
+  StoreDigits digits;
+  const auto& rows = family_->at(t.row_axis).factors;
+  digits.pair = family_->registers({t.column_axis}, {})[0];
+  std::string block = "0", columns = "0";
+  for (const Factor* f : family_->registers({t.row_axis, t.column_axis}, {})) {
+    bool is_row = f >= rows.data() && f < rows.data() + rows.size();
+    if (is_row && f->place < kPartRows) {
+      digits.half = f;
+      continue;
+    }
+    if (f == digits.pair) continue;
+    digits.others.push_back(f);
+    if (is_row)
+      block = f->var;
+    else
+      columns += fmt::format(" + {} * {}", f->var, f->place);
+  }
+  digits.byte = fmt::format("({}) * {}", columns, size_in_bytes(value->type.element));
+  digits.part = fmt::format("{} * {} + byte / {}", block, t.chunks, t.swizzle);
+  return digits;
+}
+
+// Where an element's part begins in the staging area, whose parts are `part`, or all of them.
+std::string Emitter::begin_part(const TmaStore& t, const StoreDigits& digits, int part) {
+  out_.line("const int byte = {};", digits.byte);
+  if (part >= 0) {
+    out_.line("if ({} != {}) continue;", digits.part, part);
+    return fmt::format("staging + {}", part % 2 * kPartRows * t.swizzle);
+  }
+  return fmt::format("staging + ({}) * {}", digits.part, kPartRows * t.swizzle);
+}
+
+// Every thread puts neighbouring elements into the staging area of its warpgroup.
+void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part) {
+  StoreDigits digits = store_digits(t, value);
+  int bytes = size_in_bytes(value->type.element);
+  std::vector<const Factor*> loops = digits.others;
+  loops.push_back(digits.half);
+  int count = open_loops(loops);
+  std::string to = begin_part(t, digits, part);
+  out_.line("constexpr int {} = 0;", digits.pair->var);
+  out_.line("const int row = {} % {}, place = byte % {} + {} * {};",
+            family_->coordinate(t.row_axis), kPartRows, t.swizzle,
+            family_->thread_part_name(t.column_axis), bytes);
+  out_.line("unsigned char* const at = {} + swizzled_offset<{}>(row, place);", to, t.swizzle);
+  if (t.staged != nullptr) {
+    out_.line("{} held[{}];", register_type(value->type.element), digits.pair->size);
+    out_.line("copy_bytes<{}>(held, at);", digits.pair->size * bytes);
+    held_ = t.staged->result();
+    held_digit_ = digits.pair->var;
+  }
+  pack_elements(value, *digits.pair, digits.pair->size);
+  held_ = nullptr;
+  out_.line("copy_bytes<{}>(at, elements);", digits.pair->size * bytes);
+  close_loops(count);
+}
+
+// Elements of two bytes: a warp puts 16 rows of 8 columns at a time, of which each lane holds a
+// pair in both halves of the rows.
+void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part) {
+  StoreDigits digits = store_digits(t, value);
+  out_.line(
+      "const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to");
+  int count = open_loops(digits.others);
+  std::string to = begin_part(t, digits, part);
+  out_.line("u32 pairs[2];");
+  out_.line("#pragma unroll");
+  out_.open("for (int {0} = 0; {0} < 2; ++{0}) {{", digits.half->var);
+  pack_elements(value, *digits.pair, 2);
+  out_.line("memcpy(&pairs[{}], elements, 4);", digits.half->var);
+  out_.close();
+  out_.line(
+      "store_matrices(shared_address({}) + swizzled_offset<{}>(row, byte % {}), pairs[0], "
+      "pairs[1]);",
+      to, t.swizzle, t.swizzle);
+  close_loops(count);
+}
+
+// Starts to bring the tile that is stored over to where its result will be staged.
+void Emitter::bring_staged() {
+  for (const TmaStore& t : plan_.stores) {
+    if (t.staged == nullptr) continue;
+    out_.open("if (thread % 128 == 0) {{  // {}, stored over later", param_name(*t.store));
+    out_.line("const u32 staging = ring_address + {} + warpgroup * {};", plan_.store_offset,
+              plan_.store_bytes);
+    out_.line("tma_store_wait_read<0>();");
+    out_.line("mbarrier_expect(staged_full + 8 * warpgroup, {});",
+              t.parts() * kPartRows * t.swizzle);
+    for (int part = 0; part < t.parts(); ++part) {
+      out_.line("tma_load_{}d(staging + {}, map_{}, staged_full + 8 * warpgroup, kEvictFirst{});",
+                t.dim_order.size(), part * kPartRows * t.swizzle, t.map, part_coordinates(t, part));
+    }
+    out_.close();
+  }
+}
+
+std::string Emitter::part_coordinates(const TmaStore& t, int part) {
+  const ir::Op& op = *t.store;
+  std::string coordinates;
+  for (std::size_t d = 0; d < t.dim_order.size(); ++d) {
+    std::string c = sum_text(*analysis_.affine(op.operand(t.dim_order[d])));
+    int first = d == 0   ? part % t.chunks * t.chunk_elements
+                : d == 1 ? part / t.chunks * kPartRows
+                         : 0;
+    if (first > 0) c += fmt::format(" + {}", first);
+    if (d == 1) c += fmt::format(" + warpgroup * {}", t.rows);
+    coordinates += fmt::format(", int({})", c);
+  }
+  return coordinates;
+}
+
+// Copies one part from where it is staged.
+void Emitter::copy_part(const TmaStore& t, int part, int place) {
+  out_.line("tma_store_{}d(map_{}, shared_address(staging) + {}{});", t.dim_order.size(), t.map,
+            place * kPartRows * t.swizzle, part_coordinates(t, part));
+}
+
+// Stages one part, or all of them (-1), and sends them off.
+void Emitter::store_part(const TmaStore& t, int part) {
+  const ir::Value* value = t.store->operands[t.dim_order.size()];
+  if (t.staged != nullptr) {
+    out_.line("mbarrier_wait(staged_full + 8 * warpgroup, staged_phase);");
+    out_.line("staged_phase ^= 1;");
+  } else {
+    out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();", part < 0 ? 0 : 1);
+    out_.line("named_barrier_sync(8 + warpgroup, 128);");
+  }
+  // Read anew, or the compiler keeps this thread's place and every swizzled address in registers
+  // through the fold.
+  out_.open("{{");
+  out_.line("const int thread = thread_index();");
+  for (ir::AxisId axis : {t.row_axis, t.column_axis})
+    out_.line("const int {} = {};", family_->thread_part_name(axis), family_->thread_part(axis));
+  if (size_in_bytes(value->type.element) == 2)
+    stage_matrices(t, value, part);
+  else
+    stage_elements(t, value, part);
+  out_.close();
+  out_.line("fence_async_proxy();");
+  out_.line("named_barrier_sync(8 + warpgroup, 128);");
+  out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
+  if (part >= 0) {
+    copy_part(t, part, part % 2);
+  } else {
+    for (int p = 0; p < t.parts(); ++p) copy_part(t, p, p);
+  }
+  out_.line("tma_store_commit();");
+  out_.close();
+}
+
+void Emitter::tma_store(const TmaStore& t) {
+  out_.line("// store {} through shared memory", param_name(*t.store));
+  out_.open("{{");
+  out_.line("unsigned char* const staging = ring + {} + warpgroup * {};", plan_.store_offset,
+            plan_.store_bytes);
+  if (plan_.stores_in_parts) {
+    for (int part = 0; part < t.parts(); ++part) store_part(t, part);
+  } else {
+    store_part(t, -1);
+  }
+  out_.close();
+}
+
+}  // namespace octile::cuda
