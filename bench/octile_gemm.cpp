@@ -7,82 +7,82 @@
 namespace octile::bench {
 namespace {
 
-/// A GemmData's memory as the kernels' arguments.
+/// How the scales per 128 of k of single rows lie in memory.
+enum class Scales {
+  inner,  ///< those of a row are neighbours, as the quantisation kernels write them
+  outer,  ///< those of neighbouring rows are, as cuBLASLt and DeepGEMM read them
+};
+
+/// A kernel's arguments for a shape: views of a GemmData's memory, or, without one, of memory that
+/// is never looked at.
 struct Views {
   TensorView a, sa, b, sb, d, ds, bias;
-  float scale_a, scale_b;
+  float scale_a = 1, scale_b = 1;
 
-  Views(const GemmData& data, bool batched) : scale_a(data.a().scale), scale_b(data.b().scale) {
-    const auto [m, n, k, batch] = data.shape();
+  Views(const Shape& shape, const Product& product, Scales layout, bool batched,
+        const GemmData* data) {
+    const auto [m, n, k, batch] = shape;
+    const auto at = [&](auto pointer) {
+      return data != nullptr ? pointer(*data) : reinterpret_cast<void*>(std::uintptr_t{4096});
+    };
+    const auto blocks = [](std::int64_t extent, std::int64_t size) {
+      return (extent + size - 1) / size;
+    };
     const auto tensor = [&, z = batch](void* pointer, ElementType element, std::int64_t rows,
                                        std::int64_t columns) {
       const Dims extents = batched ? Dims{z, rows, columns} : Dims{rows, columns};
       return view(pointer, element, extents, {}, Place::device);
     };
-    const auto blocks = [](std::int64_t extent, std::int64_t size) {
-      return (extent + size - 1) / size;
+    const auto scales = [&, k = k](auto operand, std::int64_t rows, std::int64_t rows_per_scale) {
+      void* inner = at([&](const GemmData& x) { return (x.*operand)().scales.pointer(); });
+      if (product.precision == Precision::row_wise)
+        return view(inner, ElementType::f32, {rows}, {}, Place::device);
+      if (layout == Scales::inner || rows_per_scale > 1)
+        return tensor(inner, ElementType::f32, blocks(rows, rows_per_scale), blocks(k, 128));
+      void* outer = at([&](const GemmData& x) { return (x.*operand)().scales_outer.pointer(); });
+      return view(outer, ElementType::f32, {rows, blocks(k, 128)}, {1, 4 * blocks(rows, 4)},
+                  Place::device);
     };
-    const bool bf16_in = data.product().precision == Precision::bf16;
-    const ElementType in = bf16_in ? ElementType::bf16 : ElementType::e4m3;
-    const bool by_rows = data.product().precision == Precision::row_wise;
-    const auto scales = [&, k = k](const Operand& x, std::int64_t rows) {
-      if (by_rows) return view(x.scales.pointer(), ElementType::f32, {rows}, {}, Place::device);
-      return tensor(x.scales.pointer(), ElementType::f32, blocks(rows, x.rows_per_scale),
-                    blocks(k, x.k_per_scale));
-    };
-    a = tensor(data.a().data.pointer(), in, m, k);
-    b = tensor(data.b().data.pointer(), in, n, k);
-    sa = scales(data.a(), m);
-    sb = scales(data.b(), n);
-    const Output output = data.product().output;
-    const ElementType out = output == Output::f32_accumulate ? ElementType::f32
-                            : output == Output::e4m3_1x128   ? ElementType::e4m3
-                                                             : ElementType::bf16;
-    d = tensor(data.d(), out, m, n);
-    ds = tensor(data.d_scales(), ElementType::f32, m, blocks(n, 128));
-    bias = view(data.bias(), ElementType::bf16, {n}, {}, Place::device);
+    const ElementType in =
+        product.precision == Precision::bf16 ? ElementType::bf16 : ElementType::e4m3;
+    a = tensor(at([](const GemmData& x) { return x.a().data.pointer(); }), in, m, k);
+    b = tensor(at([](const GemmData& x) { return x.b().data.pointer(); }), in, n, k);
+    sa = scales(&GemmData::a, m, 1);
+    sb = scales(&GemmData::b, n, product.precision == Precision::block_scaled ? 128 : 1);
+    const ElementType out = product.output == Output::f32_accumulate ? ElementType::f32
+                            : product.output == Output::e4m3_1x128   ? ElementType::e4m3
+                                                                     : ElementType::bf16;
+    d = tensor(at([](const GemmData& x) { return x.d(); }), out, m, n);
+    ds = tensor(at([](const GemmData& x) { return x.d_scales(); }), ElementType::f32, m,
+                blocks(n, 128));
+    bias = view(at([](const GemmData& x) { return x.bias(); }), ElementType::bf16, {n}, {},
+                Place::device);
+    if (data == nullptr) return;
+    scale_a = data->a().scale;
+    scale_b = data->b().scale;
   }
 };
 
 /// `arguments` gives a kernel's arguments, in order, as a tuple.
 template <class Kernel, class Arguments>
-OctileGemm erase(const char* name, const Product& product, bool fast, bool batched,
+OctileGemm erase(const char* name, const Product& product, bool fast, bool batched, Scales layout,
                  const Kernel& kernel, const Arguments& arguments) {
-  return {
-      name,
-      product,
-      fast,
-      batched,
-      [kernel, batched](const Schedule& schedule, const Shape& shape, const cuda::Target& target) {
-        ProblemSizes sizes{{"M", shape.m}, {"N", shape.n}, {"K", shape.k}};
-        if (batched) sizes.emplace_back("Z", shape.batch);
-        return kernel.with(schedule).compile_for(sizes, target);
-      },
-      [kernel, batched, arguments](const Schedule& schedule,
-                                   const GemmData& data) -> std::function<void()> {
-        const auto list = arguments(Views(data, batched));
-        return [gemm = kernel.with(schedule), list] {
-          std::apply([&](const auto&... x) { gemm(Stream(device().stream), x...); }, list);
-        };
-      }};
-}
-
-// The weight gradient whose sums start from d instead of being added to it: d is read while the
-// first operands come, and takes no registers beside the sums.
-auto wgrad_from_start() {
-  using namespace kernels;
-  constexpr auto BK = 128_c;
-  return kernel("gemm_wgrad_start", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c),
-                in<e4m3>("b", N, K), in<f32>("sb", N, K / 128_c), inout<f32>("d", M, N),
-                [=](auto a, auto sa, auto b, auto sb, auto d) {
-                  return grid(M / BM, N / BN, [=](auto i, auto j) {
-                    auto sums = fold(K / BK, d(BM[i], BN[j]), [=](auto k, auto acc) {
-                      return acc +
-                             dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * sa(BM[i], k) * sb(BN[j], k);
-                    });
-                    return store(d(BM[i], BN[j]), sums);
-                  });
-                });
+  return {name,
+          product,
+          fast,
+          batched,
+          [=](const Schedule& schedule, const Shape& shape, const cuda::Target& target) {
+            const auto list = arguments(Views(shape, product, layout, batched, nullptr));
+            const auto gemm = kernel.with(schedule);
+            return std::apply([&](const auto&... x) { return gemm.compile_call(target, x...); },
+                              list);
+          },
+          [=](const Schedule& schedule, const GemmData& data) -> std::function<void()> {
+            const auto list = arguments(Views(data.shape(), product, layout, batched, &data));
+            return [gemm = kernel.with(schedule), list] {
+              std::apply([&](const auto&... x) { gemm(Stream(device().stream), x...); }, list);
+            };
+          }};
 }
 
 std::vector<OctileGemm> make_gemms() {
@@ -90,31 +90,34 @@ std::vector<OctileGemm> make_gemms() {
   const auto scaled = [](const Views& v) { return std::tuple{v.a, v.sa, v.b, v.sb, v.d}; };
   constexpr Precision blocks = Precision::block_scaled;
   return {
-      erase("octile_blockwise", {blocks}, false, false,
+      erase("octile_blockwise", {blocks}, false, false, Scales::inner,
             gemm<e4m3>("gemm_blockwise", scale_1x128_128x128, to<bf16>()), scaled),
-      erase("octile_tensorwise", {Precision::tensor_wise}, true, false,
+      erase("octile_tensorwise", {Precision::tensor_wise}, true, false, Scales::inner,
             gemm<e4m3>("gemm_tensorwise", per_tensor(fast_accumulate), to<bf16>()),
             [](const Views& v) {
               return std::tuple{v.a, v.scale_a, v.b, v.scale_b, v.d};
             }),
-      erase("octile_bf16", {Precision::bf16}, false, false,
+      erase("octile_bf16", {Precision::bf16}, false, false, Scales::inner,
             gemm<bf16>("gemm_bf16", unscaled, to<bf16>()),
             [](const Views& v) {
               return std::tuple{v.a, v.b, v.d};
             }),
-      erase("octile_rowwise", {Precision::row_wise}, true, false,
+      erase("octile_rowwise", {Precision::row_wise}, true, false, Scales::inner,
             gemm<e4m3>("gemm_rowwise", per_row_and_column(fast_accumulate), to<bf16>()), scaled),
       erase("octile_wgrad", {Precision::block_scaled_both, Output::f32_accumulate}, false, false,
-            gemm<e4m3>("gemm_wgrad", scale_1x128_1x128, accumulate<f32>()), scaled),
-      erase("octile_wgrad_start", {Precision::block_scaled_both, Output::f32_accumulate}, false,
-            false, wgrad_from_start(), scaled),
-      erase("octile_bias_gelu", {blocks, Output::bf16_bias_gelu}, false, false,
+            Scales::inner, gemm<e4m3>("gemm_wgrad", scale_1x128_1x128, accumulate<f32>()), scaled),
+      erase("octile_wgrad_outer", {Precision::block_scaled_both, Output::f32_accumulate}, false,
+            false, Scales::outer, gemm<e4m3>("gemm_wgrad", scale_1x128_1x128, accumulate<f32>()),
+            scaled),
+      erase("octile_blockwise_outer", {blocks}, false, false, Scales::outer,
+            gemm<e4m3>("gemm_blockwise", scale_1x128_128x128, to<bf16>()), scaled),
+      erase("octile_bias_gelu", {blocks, Output::bf16_bias_gelu}, false, false, Scales::inner,
             gemm<e4m3>("gemm_bias_gelu", scale_1x128_128x128, with_bias<bf16>(gelu)),
             [](const Views& v) { return std::tuple{v.a, v.sa, v.b, v.sb, v.bias, v.d}; }),
-      erase("octile_requantise", {blocks, Output::e4m3_1x128}, false, false,
+      erase("octile_requantise", {blocks, Output::e4m3_1x128}, false, false, Scales::inner,
             gemm<e4m3>("gemm_requantise", scale_1x128_128x128, requantise_1x128()),
             [](const Views& v) { return std::tuple{v.a, v.sa, v.b, v.sb, v.d, v.ds}; }),
-      erase("octile_batched", {blocks}, false, true,
+      erase("octile_batched", {blocks}, false, true, Scales::inner,
             batched_gemm<e4m3>("gemm_batched", scale_1x128_128x128, to<bf16>()), scaled),
   };
 }

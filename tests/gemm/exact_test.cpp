@@ -132,5 +132,22 @@ TEST_F(Exact, EverySchedule) {
   }
 }
 
+TEST_F(Exact, OuterScales) {
+  const std::vector<Schedule> schedules = {
+      apply_knobs({}, {BM(64), BN(64)}),
+      apply_knobs({}, {BM(128), BN(128), accumulators(2)}),
+      apply_knobs({}, {BM(256), BN(128), consumers(2)}),
+      apply_knobs({}, {BM(128), BN(160), cluster(2, BM)}),
+      apply_knobs({}, {BM(64), BN(96), split_fold(4), ctas_per_sm(2)}),
+      apply_knobs({}, {BM(16), BN(128), swap_operands(), split_fold(2)}),
+      apply_knobs({}, {BM(12), BN(64), swap_operands()}),
+      apply_knobs({}, {BM(100), BN(100)}),
+  };
+  for (const Shape& shape : {Shape{300, 520, 2304}, Shape{65, 136, 656}, Shape{7, 64, 1024}}) {
+    const Problem problem(stream(), shape, Fill::integers, {{}, {}, {}, true});
+    for (const Schedule& schedule : schedules) check(problem, schedule);
+  }
+}
+
 }  // namespace
 }  // namespace octile::test

@@ -83,11 +83,25 @@ Problem::Problem(const Stream& stream, const Shape& shape, Fill fill, const Layo
       a_(stream, ElementType::e4m3, shape.m, shape.k, layouts.a),
       sa_(stream, ElementType::f32, shape.m, shape.k_blocks()),
       b_(stream, ElementType::e4m3, shape.n, shape.k, layouts.b),
-      sb_(stream, ElementType::f32, shape.n_blocks(), shape.k_blocks()) {
+      sb_(stream, ElementType::f32, shape.n_blocks(), shape.k_blocks()),
+      outer_sa_(stream, ElementType::f32, layouts.outer_scales ? shape.k_blocks() : 0, shape.m,
+                {(4 - shape.m % 4) % 4, 0}) {
   fill_values(a_, fill, 1);
   fill_scales(sa_, fill, 2);
   fill_values(b_, fill, 3);
   fill_scales(sb_, fill, 4);
+  for (std::int64_t k = 0; k < outer_sa_.rows(); ++k) {
+    for (std::int64_t i = 0; i < shape.m; ++i) outer_sa_.row<float>(k)[i] = sa_.row<float>(i)[k];
+  }
+  outer_sa_.upload();
+}
+
+TensorView Problem::scales_of_a() const {
+  if (!layouts_.outer_scales) return sa_.view();
+  TensorView view = outer_sa_.view();
+  std::swap(view.extents[0], view.extents[1]);
+  std::swap(view.strides[0], view.strides[1]);
+  return view;
 }
 
 double Problem::exact_element(std::int64_t i, std::int64_t j) const {

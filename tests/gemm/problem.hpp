@@ -18,6 +18,7 @@ enum class Fill {
 /// Layouts of the operands that may have one.
 struct Layouts {
   Layout a, b, d;
+  bool outer_scales = false;  ///< those of a: of neighbouring rows side by side
 };
 
 /// e4m3 operands with scales per 1x128 and per 128x128, uploaded to where `stream` runs. The same
@@ -28,7 +29,7 @@ class Problem {
 
   const Shape& shape() const { return shape_; }
   Operands operands(const Guarded& d) const {
-    return {a_.view(), sa_.view(), b_.view(), sb_.view(), d.view()};
+    return {a_.view(), scales_of_a(), b_.view(), sb_.view(), d.view()};
   }
   /// An output full of NaN.
   Guarded output(const Stream& stream, ElementType element) const {
@@ -48,11 +49,13 @@ class Problem {
   Row reference_row(std::int64_t i) const;
 
  private:
+  TensorView scales_of_a() const;
   double exact_element(std::int64_t i, std::int64_t j) const;
 
   Shape shape_;
   Layouts layouts_;
   Guarded a_, sa_, b_, sb_;
+  Guarded outer_sa_;  ///< sa transposed, its rows padded to a multiple of 16 bytes; if so laid out
 };
 
 /// Rows of a product worth comparing when all are too many: first, last, tile edges, random ones;

@@ -85,7 +85,7 @@ Sums::Sums(Trial& t, const Setup& setup, const Sizes& sizes, bool exact)
   a = t.input(setup.a, sizes.dims({m, k}), values, setup.a_layout);
   b = t.input(setup.b, sizes.dims({n, k}), values, setup.b_layout);
   const auto f32_input = [&](std::initializer_list<std::int64_t> dims) {
-    return t.input(ElementType::f32, sizes.dims(dims), scales);
+    return t.input(ElementType::f32, sizes.dims(dims), scales, setup.scales_layout);
   };
   switch (setup.scales) {
     case Scales::none:

@@ -41,7 +41,7 @@ struct Setup {
   Scales scales = Scales::none;
   ElementType a = ElementType::e4m3, b = ElementType::e4m3;
   bool fast = false;  ///< FP8 sums stay in the tensor core
-  Layout a_layout = {}, b_layout = {};
+  Layout a_layout = {}, b_layout = {}, scales_layout = {};
 };
 
 /// Operands of one product and its sums. Copies share them.

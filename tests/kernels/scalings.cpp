@@ -147,6 +147,24 @@ OCTILE_PROGRAM(gemm_batched) {
       {Scales::none, ElementType::bf16, ElementType::bf16}, sizes);
 }
 
+// Scales of neighbouring rows side by side, as DeepGEMM and cuBLASLt take them: brought by TMA
+// where their columns are multiples of 16 bytes, else gathered.
+OCTILE_PROGRAM(gemm_of_outer_scales) {
+  const auto blocks =
+      kernels::gemm<e4m3>("blockwise", kernels::scale_1x128_128x128, kernels::to<bf16>());
+  const auto rows =
+      kernels::gemm<e4m3>("wgrad", kernels::scale_1x128_1x128, kernels::accumulate<f32>());
+  const std::vector<Sizes> sizes = {{72, 136, 656}, {300, 520, 1024}, {65, 72, 656}, {256, 256, 0}};
+  for (const Layout& layout : {Layout{true, 0, 0}, Layout{true, 4, 0}, Layout{true, 0, 1}}) {
+    plain<Scales::by_128x128, bf16>(
+        t, blocks,
+        {Scales::by_128x128, ElementType::e4m3, ElementType::e4m3, false, {}, {}, layout}, sizes);
+    added<Scales::by_1x128, f32>(
+        t, rows, {Scales::by_1x128, ElementType::e4m3, ElementType::e4m3, false, {}, {}, layout},
+        sizes);
+  }
+}
+
 // A transposed operand is a view with other strides, and rows may have gaps.
 OCTILE_PROGRAM(gemm_of_other_layouts) {
   const auto fp8 =
