@@ -20,7 +20,7 @@ struct Schedule {
   int stages = automatic;     ///< depth of the shared-memory ring of a pipelined fold
   int consumers = automatic;  ///< consumer warpgroups (128 threads each); without a dot: warps / 4
   int warps = automatic;      ///< warps of a kernel without a dot, or of one with mma_sync
-  bool ping_pong = false;     ///< consumers own alternate tiles; refused so far: not lowered
+  bool ping_pong = false;     ///< two consumers take tiles in turn instead of sharing each
   int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
   int accumulators = automatic;  ///< sets: 2 issues a block of 64 rows before promoting the last
   int unroll = automatic;        ///< blocks of the pipelined fold per loop iteration
@@ -34,7 +34,8 @@ struct Schedule {
   int swap_operands = -1;        ///< 1: the dot's first operand on wgmma's N side; -1 automatic
   int mma_sync = -1;             ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
-  int epilogue_overlap = -1;  ///< refused so far: a TMA store always drains under the next tile
+  int epilogue_overlap = -1;  ///< 1: a TMA store stages a whole tile, which drains under the next
+                              ///< fold; 0: parts of it in turn, the room goes to the ring; -1 auto
   int producer_registers = automatic;
   int consumer_registers = automatic;
   bool dependent_launch = false;  ///< programmatic dependent launch

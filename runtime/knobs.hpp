@@ -72,7 +72,8 @@ inline Knob consumers(int count) {
 inline Knob warps(int count) {
   return {[](Schedule& s, const Knob& k) { s.warps = k.number(); }, count};
 }
-/// Consumers own alternate tiles instead of splitting one.
+/// Two consumers take tiles in turn instead of sharing each: one's epilogue passes under the
+/// other's products.
 inline Knob ping_pong(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.ping_pong = k.flag(); }, on};
 }
@@ -137,7 +138,8 @@ inline Knob mma_sync(bool on = true) {
 inline Knob tma_store(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.tma_store = k.number(); }, on};
 }
-/// A TMA store drains under the next tile's arithmetic.
+/// A TMA store stages a whole tile and drains under the next tile's fold (true), or two parts of it
+/// in turn, which leaves more shared memory for stages (false).
 inline Knob epilogue_overlap(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.epilogue_overlap = k.number(); }, on};
 }

@@ -52,6 +52,7 @@ int registers_per_consumer(int consumers, int ctas_per_sm) {
 
 int wgmma_consumers(std::int64_t m, const Schedule& schedule) {
   std::int64_t blocks = (m + 63) / 64;
+  if (schedule.ping_pong) return 1;
   if (schedule.consumers > 0) return schedule.consumers;
   return blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : 1;
 }

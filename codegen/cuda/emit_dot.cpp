@@ -125,7 +125,7 @@ void Emitter::fill_scratch(const DotPlan& d, const Operand& o) {
       family_->at(o.axis).is_padded() || family_->at(d.k_axis).is_padded()) {
     out_.line("for (int e = thread; e < {}; e += {}) reinterpret_cast<u32*>(scratch + {})[e] = 0;",
               o.rows * d.chunks * d.swizzle / 4, plan_.compute_threads, o.scratch);
-    out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+    meet();
   }
   if (!family_->is_consistent(o.value->type.axes)) {
     throw ir::Error(fmt::format(
@@ -152,11 +152,11 @@ void Emitter::dot(const ir::Op& op) {
   bool scratch = d.m.tma < 0 || d.n.tma < 0;
   out_.line("// dot over {}", function_.axes[static_cast<std::size_t>(d.k_axis)].name);
   if (scratch) {
-    out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+    meet();
     if (d.m.tma < 0) fill_scratch(d, d.m);
     if (d.n.tma < 0) fill_scratch(d, d.n);
     out_.line("fence_async_proxy();");
-    out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+    meet();
   }
   std::string name = declare(op.result());
   int count = family_->register_count(op.result()->type.axes, {});

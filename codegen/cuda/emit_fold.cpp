@@ -291,7 +291,7 @@ void Emitter::find_block_values(const FoldPlan& plan) {
 // One block at a time: issued, waited for, promoted. Another warpgroup has the tensor core
 // meanwhile.
 void Emitter::one_set_loop(const FoldPlan& plan) {
-  if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
+  if (plan.unroll > 0) out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*plan.fold, "trip");
   wait_stage();
@@ -379,7 +379,7 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
   out_.line("mbarrier_wait(full + 8 * stage, phase);");
   issue_block(plan, 0, sets[0]);
   out_.line("int trip = begin;");
-  if (plan_.schedule.unroll > 0) out_.line("#pragma unroll {}", plan_.schedule.unroll);
+  if (plan.unroll > 0) out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (; trip + 1 < end; ++trip) {{");
   trip_body(false);
   out_.close();

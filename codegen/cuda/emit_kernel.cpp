@@ -113,7 +113,7 @@ void Emitter::barrier_setup() {
   }
   if (plan_.stages_loads())
     out_.line("for (int w = 0; w < {}; ++w) mbarrier_init(staged_full + 8 * w, 1);",
-              plan_.consumers);
+              plan_.teams * plan_.consumers);
   out_.line("mbarrier_fence_init();");
   out_.close();
   if (cluster > 1) {
@@ -222,7 +222,7 @@ void Emitter::produce_fold(const FoldPlan& fold) {
 }
 
 void Emitter::producer() {
-  int first = plan_.compute_threads / 32, loaders = loader_warps();
+  int first = plan_.consumer_warps(), loaders = loader_warps();
   int panel_warps = plan_.panel_bytes > 0 ? 1 : 0;
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
@@ -291,6 +291,7 @@ void Emitter::consumer() {
       out_.line("if (warpgroup == {}) named_barrier_arrive(2, 256);", plan_.consumers - 1);
     }
   }
+  begin_team();
   for (const auto& entry : plan_.family.axes()) {
     const AxisLayout& layout = entry.second;
     bool splits = plan_.schedule.split_fold > 1;
@@ -298,6 +299,7 @@ void Emitter::consumer() {
               plan_.family.thread_part(layout.axis));
   }
   tile_loop_open();
+  skip_tile();
   family_ = &plan_.family;
   if (plan_.schedule.split_fold > 1) {
     split_body();
@@ -307,6 +309,7 @@ void Emitter::consumer() {
   out_.close();
   // Shared memory must outlive the copies that read it.
   if (!plan_.stores.empty()) out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
+  end_team();
   if (plan_.specialized && plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
     // Takes the turn that the last warpgroup handed on.
     out_.line("if (warpgroup == 0) named_barrier_sync(2, 256);");
@@ -348,7 +351,7 @@ CudaProgram Emitter::run() {
   if (plan_.specialized) out_.line("}}");
   if (plan_.schedule.split_fold > 1) {
     // Both meetings of the split fold need every thread of the cluster.
-    out_.open("if (warp >= {}) {{", plan_.compute_threads / 32);
+    out_.open("if (warp >= {}) {{", plan_.consumer_warps());
     out_.line("cluster_arrive();");
     out_.line("cluster_wait();");
     out_.close();

@@ -119,7 +119,7 @@ bool Emitter::meets_itself(const ir::Op& op) {
 
 // Lets every thread finish what it did to the tensor so far.
 void Emitter::settle(const ir::Op& op) {
-  if (meets_itself(op)) out_.line("named_barrier_sync(1, {});", plan_.compute_threads);
+  if (meets_itself(op)) meet();
 }
 
 void Emitter::load(const ir::Op& op) {

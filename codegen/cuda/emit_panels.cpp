@@ -99,7 +99,11 @@ void Emitter::read_panel(const PanelLoad& p) {
   Runs runs = analysis_.runs(v);
   ir::AxisId axis = v->type.axes[0];
   bool swizzled = !p.rows_adjacent && 4 * plan_.panel_trips == kSwizzledPanelBytes;
-  if (p.divisor == 1 && !swizzled) return read_panel_rows(p, runs);
+  auto digits = family_->registers(v->type.axes, runs);
+  // The swizzle repeats every 8 rows.
+  bool fixed = !swizzled || std::all_of(digits.begin(), digits.end(),
+                                        [](const Factor* f) { return f->place % 8 == 0; });
+  if (p.divisor == 1 && fixed) return read_panel_rows(p, runs);
   std::string row = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
   if (p.divisor > 1) {
     std::string first = sum_text(*analysis_.affine(p.load->operand(p.row_dim())));

@@ -28,7 +28,7 @@ std::string Emitter::combine(const ir::Op& op, const std::string& x, const std::
 namespace {
 
 // What the plan sets aside for sums that cross warps.
-constexpr int kExchangeBytes = 4096;
+constexpr int kExchangeBytes = kReduceBytes;
 
 std::string identity_text(const ir::Op& op) {
   ElementType type = op.result()->type.element;
@@ -146,7 +146,6 @@ void Emitter::exchange_sums(const ir::Op& op, int stride, int size) {
   if (plan_.barrier_offset == plan_.reduce_offset)
     out_.line("__shared__ u64 exchange[{}];", kExchangeBytes / 8);
   out_.line("const int first = thread - thread / {} % {} * {};", stride, size, stride);
-  auto meet = [&] { out_.line("named_barrier_sync(1, {});", plan_.compute_threads); };
   if (!halves) {
     meet();
     out_.line("reinterpret_cast<{}*>(exchange)[thread] = sum;", type);

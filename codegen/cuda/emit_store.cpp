@@ -100,14 +100,15 @@ void Emitter::bring_staged() {
   for (const TmaStore& t : plan_.stores) {
     if (t.staged == nullptr) continue;
     out_.open("if (thread % 128 == 0) {{  // {}, stored over later", param_name(*t.store));
-    out_.line("const u32 staging = ring_address + {} + warpgroup * {};", plan_.store_offset,
-              plan_.store_bytes);
+    out_.line("const u32 staging = ring_address + {} + {} * {};", plan_.store_offset,
+              team_text("warpgroup"), plan_.store_bytes);
     out_.line("tma_store_wait_read<0>();");
-    out_.line("mbarrier_expect(staged_full + 8 * warpgroup, {});",
+    out_.line("mbarrier_expect(staged_full + 8 * {}, {});", team_text("warpgroup"),
               t.parts() * kPartRows * t.swizzle);
     for (int part = 0; part < t.parts(); ++part) {
-      out_.line("tma_load_{}d(staging + {}, map_{}, staged_full + 8 * warpgroup, kEvictFirst{});",
-                t.dim_order.size(), part * kPartRows * t.swizzle, t.map, part_coordinates(t, part));
+      out_.line("tma_load_{}d(staging + {}, map_{}, staged_full + 8 * {}, kEvictFirst{});",
+                t.dim_order.size(), part * kPartRows * t.swizzle, t.map, team_text("warpgroup"),
+                part_coordinates(t, part));
     }
     out_.close();
   }
@@ -138,16 +139,17 @@ void Emitter::copy_part(const TmaStore& t, int part, int place) {
 void Emitter::store_part(const TmaStore& t, int part) {
   const ir::Value* value = t.store->operands[t.dim_order.size()];
   if (t.staged != nullptr) {
-    out_.line("mbarrier_wait(staged_full + 8 * warpgroup, staged_phase);");
+    out_.line("mbarrier_wait(staged_full + 8 * {}, staged_phase);", team_text("warpgroup"));
     out_.line("staged_phase ^= 1;");
   } else {
     out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();", part < 0 ? 0 : 1);
-    out_.line("named_barrier_sync(8 + warpgroup, 128);");
+    out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   }
   // Read anew, or the compiler keeps this thread's place and every swizzled address in registers
   // through the fold.
   out_.open("{{");
-  out_.line("const int thread = thread_index();");
+  out_.line("const int thread = thread_index(){};",
+            plan_.teams > 1 ? fmt::format(" % {}", plan_.compute_threads) : "");
   for (ir::AxisId axis : {t.row_axis, t.column_axis})
     out_.line("const int {} = {};", family_->thread_part_name(axis), family_->thread_part(axis));
   if (size_in_bytes(value->type.element) == 2)
@@ -156,7 +158,7 @@ void Emitter::store_part(const TmaStore& t, int part) {
     stage_elements(t, value, part);
   out_.close();
   out_.line("fence_async_proxy();");
-  out_.line("named_barrier_sync(8 + warpgroup, 128);");
+  out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
   if (part >= 0) {
     copy_part(t, part, part % 2);
@@ -170,8 +172,8 @@ void Emitter::store_part(const TmaStore& t, int part) {
 void Emitter::tma_store(const TmaStore& t) {
   out_.line("// store {} through shared memory", param_name(*t.store));
   out_.open("{{");
-  out_.line("unsigned char* const staging = ring + {} + warpgroup * {};", plan_.store_offset,
-            plan_.store_bytes);
+  out_.line("unsigned char* const staging = ring + {} + {} * {};", plan_.store_offset,
+            team_text("warpgroup"), plan_.store_bytes);
   if (plan_.stores_in_parts) {
     for (int part = 0; part < t.parts(); ++part) store_part(t, part);
   } else {

@@ -116,6 +116,13 @@ class Emitter {
   std::string padding_text(const std::vector<ir::AxisId>& axes, ir::AxisId skip,
                            const Runs& runs) const;
 
+  // emit_teams.cpp
+  std::string team_text(const std::string& alone) const;
+  void meet();
+  void begin_team();
+  void end_team();
+  void skip_tile();
+
   // emit_store.cpp
   struct StoreDigits {
     const Factor *pair = nullptr, *half = nullptr;  ///< neighbouring columns; rows 8 apart

@@ -73,6 +73,9 @@ std::string wgmma_knob(const Schedule& s) {
                    "out",
                    s.split_fold),
        s.split_fold > 1},
+      {"ping_pong gives tiles to warpgroups in turn; leave it out", s.ping_pong},
+      {"epilogue_overlap is for stores through shared memory and TMA; leave it out",
+       s.epilogue_overlap >= 0},
       {"tma_store=1 stages warpgroups' tiles; stores of mma.sync's go straight to memory; leave it "
        "out",
        s.tma_store == 1},
@@ -100,11 +103,23 @@ std::string ignored_knob(const Plan& plan) {
     in_place |= f.in_place;
     two_sets &= !f.in_place && !f.pipelined_dots.empty() && !f.stage_used_late;
   }
-  if (s.ping_pong) return "ping_pong isn't lowered; leave it out (order_consumers is the nearest)";
-  if (s.epilogue_overlap >= 0) {
-    return "epilogue_overlap can't be chosen: a TMA store always drains under the next tile's "
-           "fold; leave it out";
+  if (s.ping_pong) {
+    if (!plan.specialized)
+      return "ping_pong is for kernels with a pipelined fold of tensor-core dots; leave it out";
+    if (s.persistent == 0) return "ping_pong takes tiles in turn, but persistent=0; leave that out";
+    if (s.split_fold > 1) return "ping_pong and split_fold can't be combined: leave one out";
+    if (s.order_consumers == 1)
+      return "ping_pong and order_consumers can't be combined: leave one out";
+    if (plan.scratch_bytes > 0)
+      return "ping_pong needs dots whose operands TMA brings; leave it out";
   }
+  if (s.epilogue_overlap == 0 && !plan.stores_in_parts) {
+    return "epilogue_overlap=0 needs TMA stores of an even number of parts, 4 or more, of 64 rows "
+           "by "
+           "128 bytes, over tiles that aren't added to; leave it out";
+  }
+  if (s.epilogue_overlap == 1 && plan.stores.empty())
+    return "epilogue_overlap=1 is for TMA stores, of which there are none; leave it out";
   if (any_dot && s.warps > 0 && !plan.mma_sync)
     return fmt::format("warps={} is for kernels without a tensor-core dot; use consumers", s.warps);
   if (!any_dot) {

@@ -166,6 +166,13 @@ void Planner::plan_threads() {
   int blocks = 1 << 20;
   for (ir::AxisId m : m_axes_) blocks = std::min(blocks, (extent(m) + 63) / 64);
   const int consumers = wgmma_consumers(64 * std::int64_t{blocks}, schedule());
+  plan_.teams = schedule().ping_pong ? 2 : 1;
+  if (schedule().ping_pong && schedule().consumers > 0 && schedule().consumers != 2) {
+    refuse(
+        fmt::format("ping_pong has 2 consumers, with a tile each in turn, not {}; leave consumers "
+                    "out",
+                    schedule().consumers));
+  }
   if (consumers > 4) refuse(fmt::format("consumers={} is above the limit of 4", consumers));
   if (blocks % consumers != 0) {
     refuse(fmt::format("consumers={} doesn't divide the tile's {} blocks of 64 rows; use {}",
@@ -173,7 +180,7 @@ void Planner::plan_threads() {
   }
   plan_.consumers = consumers;
   plan_.compute_threads = 128 * consumers;
-  plan_.threads = plan_.compute_threads + (plan_.specialized ? 128 : 0);
+  plan_.threads = plan_.teams * plan_.compute_threads + (plan_.specialized ? 128 : 0);
   plan_registers();
   for (DotPlan& d : plan_.dots) {
     if (d.tensor_core) shape_dot(d);
@@ -185,7 +192,7 @@ void Planner::plan_threads() {
 void Planner::plan_registers() {
   constexpr int kRegistersPerSm = 65536, kMost = 240;
   constexpr int kProducer[] = {0, 96, 56, 56, 32}, kSharedProducer[] = {0, 48, 48, 32, 24};
-  const int consumers = plan_.consumers;
+  const int consumers = plan_.teams * plan_.consumers;
   plan_.ctas_per_sm = std::max(1, schedule().ctas_per_sm);
   int launched = std::min(255, kRegistersPerSm / plan_.ctas_per_sm / plan_.threads) / 8 * 8;
   int pool = launched * plan_.threads;
@@ -196,7 +203,7 @@ void Planner::plan_registers() {
   plan_.consumer_registers =
       std::min(kMost, (pool - 128 * plan_.producer_registers) / (128 * consumers) / 8 * 8);
   if (schedule().consumer_registers) plan_.consumer_registers = schedule().consumer_registers;
-  int total = plan_.consumer_registers * plan_.compute_threads + plan_.producer_registers * 128;
+  int total = 128 * (consumers * plan_.consumer_registers + plan_.producer_registers);
   if (plan_.specialized && (total > pool || plan_.consumer_registers < 24)) {
     refuse(
         fmt::format("{} registers per consumer and {} per producer thread need {} registers of {}",
@@ -345,6 +352,7 @@ void Planner::plan_grid() {
   if (schedule().cluster > 1) plan_.group_width = round_up(plan_.group_width, schedule().cluster);
   plan_.persistent = schedule().persistent == 1;
   if (schedule().persistent < 0) plan_.persistent = plan_.specialized && schedule().split_fold == 1;
+  if (schedule().ping_pong) plan_.persistent = true;
   if (schedule().split_fold > 1) plan_split();
   plan_multicast();
 }

@@ -87,6 +87,9 @@ struct CopyLoad {
   int offset = 0;  ///< bytes from the start of a stage
 };
 
+/// Shared memory of one team's reductions across warps.
+inline constexpr int kReduceBytes = 4096;
+
 /// Where a tensor-core operand lies in shared memory when the dot runs.
 struct Operand {
   const ir::Value* value = nullptr;
@@ -122,6 +125,7 @@ struct FoldPlan {
   bool panels_ahead = false;     ///< consumers read a trip's elements under the trip before it
   int blocks = 1;                ///< blocks of 64 rows that a trip computes one after the other
   int sets = 1;                  ///< accumulator sets: blocks that are under way at a time
+  int unroll = 0;                ///< trips per iteration of the consumers' loop; 0: as nvcc likes
   bool stage_used_late = false;  ///< something after the dots still reads the stage
   bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
   std::vector<int> copies;       ///< of Plan::copies, that go through the ring
@@ -155,11 +159,12 @@ struct Plan {
   std::vector<TmaStore> stores;
   std::vector<TensorMap> tensor_maps;
   std::vector<CopyLoad> copies;
-  bool mma_sync = false;     ///< tensor-core dots by mma.sync: every thread copies and multiplies
-  WarpGrid warps;            ///< then
-  bool specialized = false;  ///< has a producer warpgroup
-  int consumers = 1;
-  int compute_threads = 128;
+  bool mma_sync = false;      ///< tensor-core dots by mma.sync: every thread copies and multiplies
+  WarpGrid warps;             ///< then
+  bool specialized = false;   ///< has a producer warpgroup
+  int consumers = 1;          ///< warpgroups that compute one tile
+  int teams = 1;              ///< of so many consumers, which take tiles in turn
+  int compute_threads = 128;  ///< of one team
   int threads = 128;
   int stages = 0, stage_bytes = 0;
   int panel_trips = 16;                   ///< that one copy of a panel brings
@@ -176,6 +181,7 @@ struct Plan {
   bool persistent = false;
   int ctas_per_sm = 1;
 
+  int consumer_warps() const { return teams * compute_threads / 32; }
   const DotPlan* find_dot(const ir::Op* op) const;
   const FoldPlan* find_fold(const ir::Op* op) const;
   const TmaStore* find_store(const ir::Op* op) const;

@@ -62,14 +62,12 @@ void Planner::plan_shared_memory() {
   }
   plan_.scratch_bytes = scratch;
   plan_.store_offset = ring + scratch;
-  plan_.reduce_offset = plan_.store_offset + plan_.store_bytes * plan_.consumers;
-  // Cross-warp reductions: one f32 or i32 per warp and register, at most 16 registers at a time.
-  int reduce_bytes = 32 * 4 * 32;
-  plan_.panel_offset = plan_.reduce_offset + (uses_reduce() ? reduce_bytes : 0);
+  plan_.reduce_offset = plan_.store_offset + plan_.store_bytes * plan_.teams * plan_.consumers;
+  plan_.panel_offset = plan_.reduce_offset + reduce_bytes();
   if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
   plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
   int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0) +
-                 (plan_.stages_loads() ? plan_.consumers : 0);
+                 (plan_.stages_loads() ? plan_.teams * plan_.consumers : 0);
   plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
   if (plan_.shared_bytes > 0)
     plan_.shared_bytes += plan_.shared_alignment;  // the base may need aligning
@@ -92,8 +90,13 @@ bool Planner::uses_reduce() const {
   return any;
 }
 
+// Cross-warp reductions: one f32 or i32 per warp and register, at most 16 registers at a time.
+int Planner::reduce_bytes() const {
+  return uses_reduce() ? plan_.teams * kReduceBytes : 0;
+}
+
 int Planner::copy_ring() {
-  int other = plan_.shared_alignment + (uses_reduce() ? 4096 : 0);
+  int other = plan_.shared_alignment + reduce_bytes();
   for (const DotPlan& d : plan_.dots) {
     if (!d.tensor_core) continue;
     for (const Operand* o : {&d.m, &d.n}) {
@@ -113,6 +116,7 @@ int Planner::plan_ring() {
     find_pipelined_dots(f);
     plan_panels(f);
     plan_blocks(f);
+    choose_unroll(f);
   }
   for (FoldPlan& f : plan_.folds) lay_out_stage(f);
   choose_store_parts();
@@ -148,8 +152,8 @@ int Planner::ring_room() const {
       if (o->tma < 0) scratch += round_up(o->rows * d.swizzle * d.chunks, kStageAlignment);
     }
   }
-  return shared_limit() - 2 * kStageAlignment - scratch - (uses_reduce() ? 4096 : 0) -
-         plan_.store_bytes * plan_.consumers - kPanelSlots * plan_.panel_bytes;
+  return shared_limit() - 2 * kStageAlignment - scratch - reduce_bytes() -
+         plan_.store_bytes * plan_.teams * plan_.consumers - kPanelSlots * plan_.panel_bytes;
 }
 
 // A whole tile is stored with the least waiting, but a ring of few stages needs its room.
@@ -162,11 +166,14 @@ void Planner::choose_store_parts() {
     return;
   plan_.panel_bytes = panel_bytes(kPanelTrips[1]);
   const int whole = plan_.store_bytes, fit = stages_that_fit();
-  if (fit >= (schedule().stages > 0 ? schedule().stages : kEnoughStages)) return;
+  const int overlap = schedule().epilogue_overlap;
+  if (overlap == 1 ||
+      (overlap < 0 && fit >= (schedule().stages > 0 ? schedule().stages : kEnoughStages)))
+    return;
   int swizzle = 0;
   for (const TmaStore& t : plan_.stores) swizzle = std::max(swizzle, t.swizzle);
   plan_.store_bytes = 2 * 64 * swizzle;
-  plan_.stores_in_parts = stages_that_fit() > fit;
+  plan_.stores_in_parts = overlap == 0 || stages_that_fit() > fit;
   if (!plan_.stores_in_parts) plan_.store_bytes = whole;
 }
 
@@ -273,6 +280,17 @@ void Planner::plan_panels(FoldPlan& f) {
         p.chooses_rows() ? p.rows : plan_.family.register_count(v->type.axes, analysis_.runs(v));
   }
   f.panels_ahead = !f.panels.empty() && registers <= kMostRegisters;
+}
+
+// Large tiles gain from a few trips per iteration, which share the bookkeeping of panels. More of
+// them only compile longer; without panels, ptxas spills instead.
+void Planner::choose_unroll(FoldPlan& f) {
+  constexpr int kLargeSums = 96, kTrips = 3;
+  int sums = 0;
+  for (const ir::Value* v : f.fold->results) sums += register_count(v);
+  f.unroll = schedule().unroll > 0                     ? schedule().unroll
+             : !f.panels.empty() && sums >= kLargeSums ? kTrips
+                                                       : 0;
 }
 
 // A trip's blocks of 64 rows can be computed one after the other, each with the same few

@@ -60,6 +60,7 @@ class Planner {
   void plan_stores();
   void plan_shared_memory();
   bool uses_reduce() const;
+  int reduce_bytes() const;
   int copy_ring();
   int plan_ring();
   int shared_limit() const;
@@ -74,6 +75,7 @@ class Planner {
   void map_panels(FoldPlan& f);
   void plan_panels(FoldPlan& f);
   void plan_blocks(FoldPlan& f);
+  void choose_unroll(FoldPlan& f);
   void check_registers(const FoldPlan& f);
   bool is_row_wise(const FoldPlan& f) const;
 

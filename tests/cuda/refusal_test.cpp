@@ -133,8 +133,12 @@ TEST(Refusals, KnobsThatAreNotLowered) {
   const auto add = vector_add().with({BM(1024)});
   const ProblemSizes few = {{"M", 4096}};
   const std::vector<Refused> list = {
-      {"ping_pong", refusal(gemm, {ping_pong()})},
-      {"epilogue_overlap", refusal(gemm, {epilogue_overlap()})},
+      {"ping_pong", refusal(gemm, {ping_pong(), persistent(false)})},
+      {"ping_pong", refusal(gemm, {ping_pong(), split_fold(2)})},
+      {"ping_pong", refusal(gemm, {ping_pong(), order_consumers()})},
+      {"ping_pong", refusal(gemm, {ping_pong(), consumers(4)})},
+      {"epilogue_overlap", refusal(gemm, {epilogue_overlap(false)})},
+      {"epilogue_overlap", refusal(gemm, {epilogue_overlap(), tma_store(false)})},
       {"warps", refusal(gemm, {warps(8)})},
       {"order_consumers", refusal(gemm, {consumers(1), order_consumers()})},
       {"unroll", refusal(gemm, {accumulators(2), unroll(4)})},

@@ -39,6 +39,10 @@ std::vector<Schedule> ways() {
       {BM(128), BN(128), swap_operands()},
       {BM(64), BN(96), split_fold(4)},
       {BM(16), BN(128), swap_operands(), split_fold(4)},
+      {BM(128), BN(128), ping_pong()},
+      {BM(64), BN(96), ping_pong(), accumulators(2)},
+      {BM(64), BN(128), ping_pong(), cluster(2, BN)},
+      {BM(256), BN(128), consumers(2), epilogue_overlap(false)},
   };
   std::vector<Schedule> schedules;
   for (const auto& knobs : list) schedules.push_back(apply_knobs({}, knobs));

@@ -69,6 +69,7 @@ std::vector<std::vector<Knob>> schedules_of(const Sizes& sizes) {
   if (sizes.k > 0) {
     all.push_back({BM(128), BN(128), cluster(2, BM)});
     all.push_back({BM(64), BN(128), split_fold(2)});
+    all.push_back({BM(64), BN(128), ping_pong()});
   }
   return all;
 }

@@ -167,9 +167,12 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         column = begin % 4;
         mbarrier_wait(panel_full + 8 * slot, slot_phase);
         sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
-        #pragma unroll
-        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-          sa_22_next[BM_i8] = *reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>((BM_t + BM_i8 * 8), 4 * column));
+        {
+          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
+          }
         }
         if (++column == 16) {
           column = 0;
@@ -228,9 +231,12 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         if (trip + 1 < end) {
           if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
           sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
-          #pragma unroll
-          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            sa_22_next[BM_i8] = *reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>((BM_t + BM_i8 * 8), 4 * column));
+          {
+            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
+            }
           }
           if (++column == 16) {
             column = 0;

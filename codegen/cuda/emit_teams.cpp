@@ -1,0 +1,63 @@
+// Ping-pong: teams of consumers that take this CTA's tiles in turn, so that one team's epilogue and
+// its waits pass under another's products. All see the same rings; a team goes past the stages and
+// panels of tiles that aren't its own.
+#include "octile/codegen/cuda/emitter.hpp"
+
+namespace octile::cuda {
+
+// What a team counts itself by, where several share something that a single team has alone.
+std::string Emitter::team_text(const std::string& alone) const {
+  return plan_.teams > 1 ? "team" : alone;
+}
+
+// Waits for all threads that compute the tile.
+void Emitter::meet() {
+  out_.line("named_barrier_sync({}, {});", plan_.teams > 1 ? "1 + team" : "1",
+            plan_.compute_threads);
+}
+
+// Threads, warps and warpgroups are counted within the team from here on.
+void Emitter::begin_team() {
+  if (plan_.teams == 1) return;
+  const int threads = plan_.compute_threads;
+  out_.line(
+      "const int team = warp / {0}, thread_in_team = thread % {1}, warp_in_team = warp % {0};",
+      threads / 32, threads);
+  out_.open("{{");
+  out_.line("const int thread = thread_in_team, warp = warp_in_team, warpgroup = warp / 4;");
+  if (plan_.barrier_offset != plan_.reduce_offset)
+    out_.line("unsigned char* const exchange = ring + {} + team * {};", plan_.reduce_offset,
+              kReduceBytes);
+  out_.line("int turn = 0;  // of the team whose tile it is");
+}
+
+void Emitter::end_team() {
+  if (plan_.teams > 1) out_.close();
+}
+
+// Goes past a tile of another team.
+void Emitter::skip_tile() {
+  if (plan_.teams == 1) return;
+  out_.line("const bool mine = turn == team;");
+  out_.line("turn = turn + 1 == {} ? 0 : turn + 1;", plan_.teams);
+  out_.open("if (!mine) {{");
+  for (const FoldPlan& f : plan_.folds) {
+    out_.open("{{");
+    fold_bounds(*f.fold);
+    out_.line("const int passed = stage + end - begin;");
+    out_.line("stage = passed % {};", plan_.stages);
+    out_.line("phase ^= passed / {} & 1;", plan_.stages);
+    if (!f.panels.empty()) {
+      out_.line("const int copies = begin < end ? (end - begin / {0} * {0} + {1}) / {2} : 0;",
+                kPanelAlignedTrips, plan_.panel_trips - 1, plan_.panel_trips);
+      out_.line("slot_phase ^= (slot + copies) / {} & 1;", kPanelSlots);
+      out_.line("slot = (slot + copies) % {};", kPanelSlots);
+    }
+    out_.close();
+  }
+  out_.line("ready = false;");
+  out_.line("continue;");
+  out_.close();
+}
+
+}  // namespace octile::cuda
