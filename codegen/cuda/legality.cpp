@@ -73,6 +73,8 @@ std::string wgmma_knob(const Schedule& s) {
                    "out",
                    s.split_fold),
        s.split_fold > 1},
+      {"stream_fold=1 shares out trips of wgmma's ring, which mma.sync doesn't have; leave it out",
+       s.stream_fold},
       {"tma_store=1 stages warpgroups' tiles; stores of mma.sync's go straight to memory; leave it "
        "out",
        s.tma_store == 1},

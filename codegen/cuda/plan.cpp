@@ -336,6 +336,7 @@ void Planner::plan_grid() {
   plan_.persistent = schedule().persistent == 1;
   if (schedule().persistent < 0) plan_.persistent = plan_.specialized && schedule().split_fold == 1;
   if (schedule().split_fold > 1) plan_split();
+  if (schedule().stream_fold) plan_stream();
   plan_multicast();
 }
 
