@@ -31,6 +31,7 @@ struct Schedule {
   int persistent = -1;           ///< 1: one CTA per SM loops over tiles; 0: a CTA per tile; -1 auto
   int ctas_per_sm = automatic;   ///< CTAs that share an SM's memory and registers; automatic: 1
   int split_fold = 1;            ///< CTAs of a cluster that share one fold, summed in CTA order
+  bool stream_fold = false;      ///< persistent CTAs share the trips of left-over tiles, in order
   int swap_operands = -1;        ///< 1: the dot's first operand on wgmma's N side; -1 automatic
   int mma_sync = -1;             ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic

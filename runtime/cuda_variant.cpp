@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "octile/codegen/passes/passes.hpp"
+#include "octile/runtime/workspace.hpp"
 
 namespace octile::runtime {
 
@@ -65,18 +66,11 @@ bool CudaVariant::is_compiled() const {
 #ifdef OCTILE_HAS_CUDA
 
 CudaVariant::~CudaVariant() {
-  // A context that the application has destroyed took its modules and memory along.
+  // A context that the application has destroyed took its modules along.
   for (const Loaded& loaded : loaded_) {
     try {
       const ContextScope scope(*loaded.context);
       Driver::get().module_unload(loaded.module);
-    } catch (const Error&) {
-    }
-  }
-  for (const Workspace& workspace : workspaces_) {
-    try {
-      const ContextScope scope(*workspace.context);
-      Driver::get().mem_free(workspace.memory);
     } catch (const Error&) {
     }
   }
@@ -106,22 +100,6 @@ CUfunction CudaVariant::load(const DeviceContext& context) {
   }
   loaded_.push_back(loaded);
   return loaded.kernel;
-}
-
-CUdeviceptr CudaVariant::workspace(const Stream& stream) {
-  if (program_.workspace_bytes == 0) return 0;
-  const std::lock_guard lock(mutex_);
-  for (const Workspace& known : workspaces_) {
-    if (known.context == stream.context() && known.stream == stream.handle()) return known.memory;
-  }
-  // One per stream: launches on one stream follow each other, so they may share it.
-  const Driver& driver = Driver::get();
-  const auto bytes = static_cast<std::size_t>(program_.workspace_bytes);
-  Workspace fresh{stream.context(), stream.handle(), 0};
-  driver.check(driver.mem_alloc(&fresh.memory, bytes), "cuMemAlloc");
-  workspaces_.push_back(fresh);
-  driver.check(driver.set_bytes(fresh.memory, 0, bytes, stream.handle()), "cuMemsetD8Async");
-  return fresh.memory;
 }
 
 void CudaVariant::pack(std::span<const Argument> arguments, Binding& binding, Grid& grid,
@@ -166,8 +144,12 @@ void CudaVariant::launch(CUfunction kernel, const Stream& stream,
                          std::span<const Argument> arguments, Binding& binding, Grid& grid) {
   const Driver& driver = Driver::get();
   LaunchPacket packet;
-  pack(arguments, binding, grid, stream.context()->zeros, workspace(stream), driver.encode_tiled,
-       packet);
+  CUdeviceptr workspace = 0;
+  if (program_.workspace_bytes > 0) {
+    workspace = workspaces().get(driver, stream.context(), stream.handle(),
+                                 static_cast<std::size_t>(program_.workspace_bytes), source_.name);
+  }
+  pack(arguments, binding, grid, stream.context()->zeros, workspace, driver.encode_tiled, packet);
   CUlaunchAttribute attributes[2];
   CUlaunchConfig config{};
   config.gridDimX = grid.ctas;

@@ -85,15 +85,7 @@ class CudaVariant {
     CUmodule module;
     CUfunction kernel;
   };
-  struct Workspace {
-    const DeviceContext* context;
-    CUstream stream;
-    CUdeviceptr memory;
-  };
-  CUdeviceptr workspace(const Stream& stream);
-
   std::vector<Loaded> loaded_;
-  std::vector<Workspace> workspaces_;
   std::unique_ptr<TensorMapCache> maps_;
 #endif
 };

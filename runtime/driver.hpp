@@ -40,6 +40,8 @@ inline constexpr int kMinimumDriverVersion = 12000;
   X(stream_create, cuStreamCreate)            \
   X(stream_destroy, cuStreamDestroy)          \
   X(stream_synchronize, cuStreamSynchronize)  \
+  X(stream_id, cuStreamGetId)                 \
+  X(stream_capturing, cuStreamIsCapturing)    \
   X(event_create, cuEventCreate)              \
   X(event_destroy, cuEventDestroy)            \
   X(event_record, cuEventRecord)              \

@@ -125,6 +125,13 @@ inline Knob ctas_per_sm(int count) {
 inline Knob split_fold(int count) {
   return {[](Schedule& s, const Knob& k) { s.split_fold = k.number(); }, count};
 }
+/// Persistent CTAs share the trips of the tiles that whole waves leave over (stream-K). Where there
+/// are as many tiles as CTAs, or more, the sums are in the order of trips, to the bit as without;
+/// where there are fewer, parts of a tile's sum are added in the order of trips, so the bits depend
+/// on the number of CTAs.
+inline Knob stream_fold(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.stream_fold = k.flag(); }, on};
+}
 /// The dot's first operand on the N side of the tensor core, for few rows.
 inline Knob swap_operands(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.swap_operands = k.number(); }, on};

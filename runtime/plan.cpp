@@ -86,7 +86,7 @@ Grid launch_grid(const ir::Function& function, const cuda::CudaProgram& program,
   if (program.persistent) {
     const std::int64_t limit =
         std::max<std::int64_t>(program.max_ctas / cluster_tiles * cluster_tiles, cluster_tiles);
-    tiles = std::min(round_up(tiles), limit);
+    tiles = program.streamed && tiles > 0 ? limit : std::min(round_up(tiles), limit);
   }
   const std::int64_t ctas = tiles * program.ctas_per_tile;
   if (ctas > std::numeric_limits<std::int32_t>::max()) {

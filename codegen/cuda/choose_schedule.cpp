@@ -229,8 +229,8 @@ class Chooser {
   std::vector<int> splits(const ir::Op& dot) const {
     const ir::Op* fold = dot.parent->owner;
     if (uses_mma_sync(partial_, target_)) return {1};
-    if (partial_.split_fold > 1 || partial_.cluster > 1 || partial_.tma_store == 1 ||
-        fold == nullptr || fold->parent != function_.body || !is_sum_from_zero(*fold)) {
+    if (partial_.split_fold > 1 || partial_.stream_fold || partial_.cluster > 1 ||
+        partial_.tma_store == 1 || fold == nullptr || fold->parent != function_.body || !is_sum_from_zero(*fold)) {
       return {1};
     }
     return {1, 2, 4, 8};

@@ -84,6 +84,7 @@ void Emitter::fold(const ir::Op& op) {
 }
 
 void Emitter::fold_bounds(const ir::Op& fold) {
+  if (plan_.schedule.stream_fold) return;  // those of the piece
   out_.line("const int trips = int({});", expr(fold.operand(0)));
   if (plan_.schedule.split_fold == 1) {
     out_.line("const int begin = 0, end = trips;");
@@ -243,6 +244,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   out_.line("// fold, {} stages", plan_.stages);
   begin_carried(op);
   if (&plan == &plan_.folds[0]) bring_staged();
+  if (plan_.schedule.stream_fold) continue_sums(plan);
   out_.open("{{");
   fold_bounds(op);
   current_fold_ = &plan;
@@ -392,6 +394,8 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
   std::string array = names_.at(plan.fold->results[0]);
   out_.line("int last = stage;");
+  // Unrolled, with a first trip that isn't known, ptxas serialises wgmma.
+  if (plan_.schedule.stream_fold) out_.line("#pragma unroll 1");
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   out_.line("mbarrier_wait(full + 8 * stage, phase);");
   out_.line("pin_registers({});", array);

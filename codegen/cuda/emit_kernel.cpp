@@ -64,6 +64,10 @@ void Emitter::kernel_signature(CudaProgram& program) {
     list.push_back(fmt::format("const int tiles_{}", g));
     program.args.push_back({ArgKind::grid_extent, static_cast<int>(g), 0});
   }
+  if (plan_.schedule.stream_fold) {
+    list.push_back("unsigned char* const workspace");
+    program.args.push_back({ArgKind::workspace, 0, 0});
+  }
   // Said how many CTAs it holds, a multiprocessor gives threads all the registers they can use.
   const bool counted = plan_.specialized || !is_for_hopper();
   std::string bounds = counted ? fmt::format("{}, {}", plan_.threads, plan_.ctas_per_sm)
@@ -116,6 +120,7 @@ void Emitter::barrier_setup() {
               plan_.teams * plan_.consumers);
   out_.line("mbarrier_fence_init();");
   out_.close();
+  if (plan_.schedule.stream_fold) share_setup();
   if (cluster > 1) {
     out_.line("cluster_arrive();");
     out_.line("cluster_wait();");
@@ -143,7 +148,9 @@ void Emitter::tile_loop_open() {
       out_.line("const int extent_{0} = tiles_{0};", g);
     }
   }
-  if (plan_.persistent) {
+  if (plan_.schedule.stream_fold) {
+    share_loop_open();
+  } else if (plan_.persistent) {
     out_.open("for (int tile = blockIdx.x; tile < {}; tile += gridDim.x) {{", tiles_text());
   } else {
     out_.open("{{");
@@ -303,6 +310,8 @@ void Emitter::consumer() {
   family_ = &plan_.family;
   if (plan_.schedule.split_fold > 1) {
     split_body();
+  } else if (plan_.schedule.stream_fold) {
+    stream_body();
   } else {
     for (const ir::Op* op : function_.body->ops) operation(*op);
   }
@@ -326,6 +335,11 @@ CudaProgram Emitter::run() {
   program.tensor_maps = plan_.tensor_maps;
   program.persistent = plan_.persistent;
   program.max_ctas = request_.target.sm_count * plan_.ctas_per_sm;
+  program.streamed = plan_.schedule.stream_fold;
+  if (program.streamed) {
+    family_ = &plan_.family;
+    program.workspace_bytes = workspace_bytes(program.max_ctas);
+  }
   program.cluster = plan_.schedule.cluster * plan_.schedule.split_fold;
   program.ctas_per_tile = plan_.schedule.split_fold;
   program.cluster_grid_position = plan_.cluster_position;
@@ -333,6 +347,7 @@ CudaProgram Emitter::run() {
   out_.raw(fmt::format("// {}: printed by Octile for {}, schedule [{}]\n", function_.name,
                        program.arch, to_string(request_.schedule)));
   out_.raw(is_for_hopper() ? prelude() : portable_prelude());
+  if (plan_.schedule.stream_fold) out_.raw(stream_prelude());
   if (is_for_hopper()) out_.raw(wgmma_functions());
   out_.raw("\n");
   kernel_signature(program);

@@ -11,17 +11,6 @@ namespace octile::cuda {
 
 using ir::OpKind;
 
-namespace {
-
-bool has_store(const ir::Op& op) {
-  bool found = op.kind == OpKind::store;
-  for (const ir::Region* region : op.regions)
-    ir::for_each_op(*region, [&](const ir::Op& x) { found |= x.kind == OpKind::store; });
-  return found;
-}
-
-}  // namespace
-
 // A split fold is followed by fewer registers per tile: each CTA goes on with its slice. So what
 // the fold needs comes before it, and everything else after it, where tiles that both need are
 // computed once more.

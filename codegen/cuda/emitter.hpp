@@ -170,6 +170,19 @@ class Emitter {
   void split_body();
   void combine_split(const FoldPlan& plan);
 
+  // emit_stream.cpp: folds that CTAs share through global memory.
+  void share_setup();
+  void share_loop_open();
+  void stream_body();
+  int summed_registers(const FoldPlan& plan) const;
+  std::int64_t workspace_bytes(int ctas) const;
+  std::string sums_of(const std::string& cta) const;
+  void each_sum(const FoldPlan& plan, const std::string& function, const std::string& argument);
+  void take_flags(const std::string& first);
+  void continue_sums(const FoldPlan& plan);
+  void hand_on_sums(const FoldPlan& plan);
+  void add_sums(const FoldPlan& plan);
+
   // emit_reduce.cpp
   void reduce(const ir::Op& op);
   bool is_reduction(const ir::Op& op) const;

@@ -76,6 +76,8 @@ std::string wgmma_knob(const Schedule& s) {
       {"ping_pong gives tiles to warpgroups in turn; leave it out", s.ping_pong},
       {"epilogue_overlap is for stores through shared memory and TMA; leave it out",
        s.epilogue_overlap >= 0},
+      {"stream_fold=1 shares out trips of wgmma's ring, which mma.sync doesn't have; leave it out",
+       s.stream_fold},
       {"tma_store=1 stages warpgroups' tiles; stores of mma.sync's go straight to memory; leave it "
        "out",
        s.tma_store == 1},

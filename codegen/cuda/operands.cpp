@@ -64,6 +64,13 @@ bool is_sum_from_zero(const ir::Op& fold) {
   return true;
 }
 
+bool has_store(const ir::Op& op) {
+  bool found = op.kind == OpKind::store;
+  for (const ir::Region* region : op.regions)
+    ir::for_each_op(*region, [&](const ir::Op& x) { found |= x.kind == OpKind::store; });
+  return found;
+}
+
 bool adds_in_place(const ir::Op& fold, const ir::Op* dot) {
   const ir::Region& body = *fold.regions[0];
   const ir::Op& yield = *body.ops.back();

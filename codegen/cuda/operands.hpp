@@ -24,6 +24,9 @@ std::string emitted_axis_name(const ir::Function& function, ir::AxisId axis);
 /// Every carried value starts at zero and is carried + something independent of it.
 bool is_sum_from_zero(const ir::Op& fold);
 
+/// A store, or an operation with one in its regions.
+bool has_store(const ir::Op& op);
+
 /// The fold carries one value and yields add(carried, dot) with the dot used nowhere else.
 bool adds_in_place(const ir::Op& fold, const ir::Op* dot);
 

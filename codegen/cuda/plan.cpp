@@ -354,6 +354,7 @@ void Planner::plan_grid() {
   if (schedule().persistent < 0) plan_.persistent = plan_.specialized && schedule().split_fold == 1;
   if (schedule().ping_pong) plan_.persistent = true;
   if (schedule().split_fold > 1) plan_split();
+  if (schedule().stream_fold) plan_stream();
   plan_multicast();
 }
 

@@ -43,7 +43,8 @@ void Planner::plan_stores() {
     plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->chunks * form->swizzle);
     plan_.stores.push_back(*form);
   });
-  if (plan_.stores.size() == 1)
+  // Of a streamed tile, only the last piece is stored.
+  if (plan_.stores.size() == 1 && !schedule().stream_fold)
     plan_.stores[0].staged = load_stored_over(function_, plan_.stores[0]);
 }
 

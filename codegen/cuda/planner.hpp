@@ -53,6 +53,7 @@ class Planner {
   void split_runs();
   void plan_grid();
   void plan_split();
+  void plan_stream();  // plan_stream.cpp
   int position_of(const std::string& name) const;
   void plan_multicast();
 

@@ -9,5 +9,7 @@ namespace octile::cuda {
 const std::string& prelude();
 /// For kernels that multiply with mma.sync, and for targets that have neither.
 const std::string& portable_prelude();
+/// After the first, for kernels whose CTAs share a fold through global memory.
+const std::string& stream_prelude();
 
 }  // namespace octile::cuda

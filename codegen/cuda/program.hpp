@@ -57,8 +57,12 @@ enum class ArgKind : std::uint8_t {
   dim,          ///< index = DimId; i64
   scalar,       ///< index = param; the scalar's own type
   grid_extent,  ///< index = 0..2; i32: tiles along one grid extent
-  workspace,    ///< device address of `workspace_bytes` zeroed bytes kept zero between launches
+  workspace,    ///< device address of `workspace_bytes`; between launches the first
+                ///< kWorkspaceFlagBytes are zero, the rest is anything
 };
+
+/// Of a workspace: a flag of 4 bytes per CTA, set and reset in a launch.
+inline constexpr int kWorkspaceFlagBytes = 16384;
 
 struct KernelArg {
   ArgKind kind = ArgKind::pointer;
@@ -81,6 +85,7 @@ struct CudaProgram {
   /// persistent ? min(tiles rounded up to whole clusters, max_ctas) : tiles, times `ctas_per_tile`.
   bool persistent = false;
   int max_ctas = 0;
+  bool streamed = false;  ///< persistent, and `max_ctas` CTAs share fewer tiles, too
   int ctas_per_tile = 1;
   /// Along grid position `cluster_grid_position` (if >= 0) the tile count is rounded up to a
   /// multiple of `cluster / ctas_per_tile`; surplus tiles are skipped by the kernel.

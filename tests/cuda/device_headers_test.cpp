@@ -50,18 +50,21 @@ TEST(DeviceHeaders, EachCompilesAlone) {
 }
 
 TEST(DeviceHeaders, AreThePrelude) {
-  std::size_t hopper = 0, portable = 0;
+  std::size_t hopper = 0, portable = 0, stream = 0;
   for (const fs::path& path : headers()) {
     const std::string text = read(path);
     const bool in_hopper = cuda::prelude().find(text) != std::string::npos;
     const bool in_portable = cuda::portable_prelude().find(text) != std::string::npos;
-    EXPECT_TRUE(in_hopper || in_portable) << path;
+    const bool in_stream = cuda::stream_prelude().find(text) != std::string::npos;
+    EXPECT_TRUE(in_hopper || in_portable || in_stream) << path;
     EXPECT_EQ(text.find("#include"), std::string::npos) << path << " has to compile without files";
     if (in_hopper) hopper += text.size();
     if (in_portable) portable += text.size();
+    if (in_stream) stream += text.size();
   }
   EXPECT_EQ(cuda::prelude().size(), hopper);
   EXPECT_EQ(cuda::portable_prelude().size(), portable);
+  EXPECT_EQ(cuda::stream_prelude().size(), stream);
 }
 
 TEST(DeviceHeaders, MistakesAreSeen) {

@@ -1,4 +1,4 @@
-// The emitted CUDA of five small kernels, in golden/, the prelude left out.
+// The emitted CUDA of six small kernels, in golden/, the prelude left out.
 // OCTILE_UPDATE_GOLDEN=1 rewrites the files: read the difference before committing it.
 #include <gtest/gtest.h>
 
@@ -19,6 +19,8 @@ void expect_golden(const std::string& name, std::string text) {
   const std::size_t at = text.find(prelude);
   ASSERT_NE(at, std::string::npos);
   text.replace(at, prelude.size(), "// ... the prelude ...\n");
+  if (const std::size_t stream = text.find(cuda::stream_prelude()); stream != std::string::npos)
+    text.erase(stream, cuda::stream_prelude().size());
   const std::string path = std::string(OCTILE_GOLDEN_DIR) + "/" + name + ".cu";
   if (std::getenv("OCTILE_UPDATE_GOLDEN") != nullptr) {
     std::ofstream(path) << text;
@@ -49,6 +51,11 @@ TEST(Golden, Quantize) {
 TEST(Golden, BlockScaledGemm) {
   const auto kernel = fp8_gemm().with({BM(128), BN(64), stages(4), consumers(2)});
   expect_golden("fp8_gemm", kernel.emit({{"M", 256}, {"N", 512}, {"K", 1024}}));
+}
+
+TEST(Golden, BlockScaledGemmThatIsStreamed) {
+  const auto kernel = fp8_gemm().with({BM(128), BN(64), stages(4), consumers(2), stream_fold()});
+  expect_golden("fp8_gemm_streamed", kernel.emit({{"M", 256}, {"N", 512}, {"K", 1024}}));
 }
 
 TEST(Golden, BlockScaledGemmByMmaSync) {

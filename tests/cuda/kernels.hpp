@@ -71,6 +71,18 @@ inline auto plain_fp8_gemm() {
                 });
 }
 
+inline auto tensor_scaled_gemm() {
+  return kernel("tensor_scaled_gemm", in<e4m3>("a", M, K), in<e4m3>("b", N, K),
+                scalar<f32>("scale"), out<bf16>("d", M, N), [](auto a, auto b, auto scale, auto d) {
+                  return grid(M / BM, N / BN, [=](auto i, auto j) {
+                    auto acc = sum(K / BK, [=](auto k) {
+                      return dot(a(BM[i], BK[k]), b(BN[j], BK[k]), fast_accumulate);
+                    });
+                    return store(d(BM[i], BN[j]), cast<bf16>(acc * scale));
+                  });
+                });
+}
+
 inline auto fp8_gemm() {
   return kernel("fp8_gemm", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c), in<e4m3>("b", N, K),
                 in<f32>("sb", N / 128_c, K / 128_c), out<bf16>("d", M, N),

@@ -93,6 +93,59 @@ TEST(Refusals, SplitFold) {
                     HasSubstr("use more stages")));
 }
 
+TEST(Refusals, StreamFold) {
+  const auto gemm = fp8_gemm().with({BM(128), BN(64), stream_fold()});
+  EXPECT_EQ(refusal(gemm, {}), "");
+  EXPECT_EQ(refusal(gemm, {persistent(), tma_store(), ctas_per_sm(2), consumers(1)}), "");
+  EXPECT_EQ(refusal(fp8_gemm(), {stream_fold()}), "");
+  EXPECT_THAT(refusal(gemm, {split_fold(2)}),
+              HasSubstr("stream_fold=1 and split_fold=2 both share a fold's trips out"));
+  EXPECT_THAT(refusal(gemm, {cluster(2, BM)}), HasSubstr("stream_fold=1 with cluster=2"));
+  EXPECT_THAT(refusal(gemm, {persistent(false)}), HasSubstr("but persistent=0; leave one out"));
+  const std::string one_fold = "stream_fold needs exactly one pipelined fold that is a sum";
+  EXPECT_THAT(refusal(row_softmax(), {BM(4), BN(1024), stream_fold()}, {{"M", 64}, {"N", 1000}}),
+              HasSubstr(one_fold));
+  // Rows of 200 bytes don't go through TMA.
+  EXPECT_THAT(refusal(gemm, {}, {{"M", 100}, {"N", 72}, {"K", 200}}), HasSubstr(one_fold));
+}
+
+TEST(Refusals, StreamFoldOfOtherFolds) {
+  const auto refused = [](const auto& body) {
+    const auto k =
+        kernel("product", in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<f32>("d", M, N),
+               [=](auto a, auto b, auto d) {
+                 return grid(M / BM, N / BN, [=](auto i, auto j) {
+                   const auto block = [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); };
+                   return body(block, d(BM[i], BN[j]), i);
+                 });
+               });
+    return refusal(k, {BM(64), BN(64), stream_fold()});
+  };
+  EXPECT_EQ(refused([](auto block, auto d, auto) {
+              return stores(store(d, sum(K / BK, block)), store(d, 1.0f));
+            }),
+            "");
+  EXPECT_THAT(refused([](auto block, auto d, auto) {
+                fold(2, 0, [=](auto, auto carried) {
+                  store(d, 1.0f);
+                  return carried;
+                });
+                return store(d, sum(K / BK, block));
+              }),
+              HasSubstr("what is before the fold once for every part of it, a store among it"));
+  EXPECT_THAT(refused([](auto block, auto d, auto i) { return store(d, sum(i + 1, block)); }),
+              HasSubstr("their number isn't one that all tiles have"));
+  const std::string one_sum = "exactly one pipelined fold that is a sum";
+  EXPECT_THAT(refused([](auto block, auto d, auto) {
+                return store(d, fold(K / BK, 1.0f, [=](auto k, auto x) { return x + block(k); }));
+              }),
+              HasSubstr(one_sum));
+  EXPECT_THAT(refused([](auto block, auto d, auto) {
+                return store(d, sum(K / BK, block) * sum(N / BK, block));
+              }),
+              HasSubstr(one_sum));
+}
+
 TEST(Refusals, Stores) {
   EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(64), split_fold(2), tma_store(true)}),
               HasSubstr("tma_store=1 needs a pipelined fold that isn't split"));
@@ -174,6 +227,7 @@ TEST(Refusals, KnobsThatMmaSyncHasNoUseFor) {
       {"order_consumers=1 orders warpgroups", refusal(gemm, {order_consumers()})},
       {"cluster=2 shares tiles that TMA loads", refusal(gemm, {cluster(2, BM)})},
       {"split_fold=4 sums over a cluster", refusal(gemm, {split_fold(4)})},
+      {"stream_fold=1 shares out trips of wgmma's ring", refusal(gemm, {stream_fold()})},
       {"tma_store=1 stages warpgroups' tiles", refusal(gemm, {tma_store()})},
       {"ctas_per_sm=2 divides an SM", refusal(gemm, {ctas_per_sm(2)})},
       {"producer_registers=40 is for", refusal(gemm, {producer_registers(40)})},

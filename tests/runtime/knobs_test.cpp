@@ -24,6 +24,7 @@ TEST(Knobs, EachSetsItsField) {
                                       persistent(false),
                                       ctas_per_sm(2),
                                       split_fold(4),
+                                      stream_fold(),
                                       swap_operands(),
                                       mma_sync(),
                                       tma_store(false),
@@ -47,6 +48,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.persistent = 0;
   expected.ctas_per_sm = 2;
   expected.split_fold = 4;
+  expected.stream_fold = true;
   expected.swap_operands = 1;
   expected.mma_sync = 1;
   expected.tma_store = 0;

@@ -5,6 +5,7 @@
 
 #include "octile/octile.hpp"
 #include "octile/runtime/cuda_variant.hpp"
+#include "octile/runtime/workspace.hpp"
 #include "support.hpp"
 
 namespace octile::runtime {
@@ -193,6 +194,88 @@ TEST_F(Resolve, PacksEveryArgument) {
   for (std::size_t i = 0; i < program.args.size(); ++i) ASSERT_NE(packet.pointers[i], nullptr) << i;
   ASSERT_TRUE(resolve());
   EXPECT_EQ(last.calls, static_cast<int>(program.tensor_maps.size())) << "descriptors are kept";
+}
+
+/// A driver of which workspaces see this much; allocations are numbered from 1.
+struct FakeMemory {
+  int allocated = 0;
+  std::vector<CUdeviceptr> freed;
+  std::size_t zeroed = 0;
+  unsigned long long id = 0;  ///< of any stream asked about
+  CUstreamCaptureStatus capture = CU_STREAM_CAPTURE_STATUS_NONE;
+};
+FakeMemory fake;
+
+class StreamWorkspaces : public testing::Test {
+ protected:
+  StreamWorkspaces() {
+    fake = {};
+    driver.mem_alloc = [](CUdeviceptr* memory, std::size_t) {
+      *memory = static_cast<CUdeviceptr>(++fake.allocated);
+      return CUDA_SUCCESS;
+    };
+    driver.mem_free = [](CUdeviceptr memory) {
+      fake.freed.push_back(memory);
+      return CUDA_SUCCESS;
+    };
+    driver.set_bytes = [](CUdeviceptr, unsigned char, std::size_t bytes, CUstream) {
+      fake.zeroed = bytes;
+      return CUDA_SUCCESS;
+    };
+    driver.stream_id = [](CUstream, unsigned long long* id) {
+      *id = fake.id;
+      return CUDA_SUCCESS;
+    };
+    driver.stream_capturing = [](CUstream, CUstreamCaptureStatus* status) {
+      *status = fake.capture;
+      return CUDA_SUCCESS;
+    };
+  }
+  CUdeviceptr get(CUstream stream, unsigned long long id, std::size_t bytes) {
+    fake.id = id;
+    return all.get(driver, &context, stream, bytes, "k");
+  }
+  static CUstream handle(std::uintptr_t address) { return reinterpret_cast<CUstream>(address); }
+
+  Driver driver;
+  DeviceContext context;
+  Workspaces all;
+};
+
+TEST_F(StreamWorkspaces, OnePerStreamThatGrows) {
+  EXPECT_EQ(get(handle(0x100), 1, 100000), 1u);
+  EXPECT_EQ(fake.zeroed, static_cast<std::size_t>(cuda::kWorkspaceFlagBytes));
+  EXPECT_EQ(get(handle(0x200), 2, 100000), 2u);
+  EXPECT_EQ(get(handle(0x100), 1, 50000), 1u);
+  EXPECT_EQ(get(handle(0x100), 1, 100001), 3u);
+  EXPECT_EQ(get(handle(0x100), 1, 200000), 3u) << "doubled at the least";
+  EXPECT_EQ(get(handle(0x200), 2, 100000), 2u);
+  EXPECT_TRUE(fake.freed.empty()) << "launches under way and graphs still use the old one";
+}
+
+TEST_F(StreamWorkspaces, DefaultStreamsOfTwoThreadsAreTwo) {
+  EXPECT_EQ(get(CU_STREAM_PER_THREAD, 1, 100000), 1u);
+  EXPECT_EQ(get(CU_STREAM_PER_THREAD, 2, 100000), 2u);
+  EXPECT_EQ(get(CU_STREAM_PER_THREAD, 1, 100000), 1u);
+  EXPECT_TRUE(fake.freed.empty());
+}
+
+TEST_F(StreamWorkspaces, AHandleGivenOutAgainFreesTheOldStreams) {
+  EXPECT_EQ(get(handle(0x100), 1, 100000), 1u);
+  EXPECT_EQ(get(handle(0x100), 1, 300000), 2u);
+  EXPECT_EQ(get(handle(0x100), 7, 100000), 3u);
+  EXPECT_EQ(fake.freed, (std::vector<CUdeviceptr>{1, 2}));
+}
+
+TEST_F(StreamWorkspaces, ACaptureNeedsOneThatIsThere) {
+  EXPECT_EQ(get(handle(0x100), 1, 100000), 1u);
+  fake.capture = CU_STREAM_CAPTURE_STATUS_ACTIVE;
+  EXPECT_EQ(get(handle(0x100), 1, 100000), 1u);
+  EXPECT_EQ(test::error_of(ErrorCode::user, [&] { get(handle(0x100), 1, 200000); }),
+            "kernel `k`: expected a workspace of 200000 bytes, the captured stream has one of "
+            "100000, and a capture can't allocate; launch the kernel once on this stream before "
+            "the capture begins");
+  EXPECT_EQ(fake.allocated, 1);
 }
 
 TEST_F(Resolve, TakesUnderTwoMicroseconds) {

@@ -44,6 +44,15 @@ TEST_F(GridOf, PersistentIsCapped) {
   EXPECT_EQ(launch_grid(function, program, {0, 64}).ctas, 0u);
 }
 
+TEST_F(GridOf, StreamedFoldsTakeAllCtas) {
+  program.persistent = true;
+  program.streamed = true;
+  program.max_ctas = 132;
+  EXPECT_EQ(launch_grid(function, program, {130, 64}).ctas, 132u);
+  EXPECT_EQ(launch_grid(function, program, {64 * 100, 64}).ctas, 132u);
+  EXPECT_EQ(launch_grid(function, program, {0, 64}).ctas, 0u);
+}
+
 TEST_F(GridOf, WholeClusters) {
   program.cluster = 2;
   program.cluster_grid_position = 0;

@@ -1,0 +1,70 @@
+// What a fold has to be like for CTAs to share its trips through global memory.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "octile/codegen/cuda/operands.hpp"
+#include "octile/codegen/cuda/planner.hpp"
+
+namespace octile::cuda {
+
+using ir::OpKind;
+
+namespace {
+
+/// Computed from arguments of the launch alone.
+bool is_same_for_all_tiles(const ir::Value* v) {
+  if (v->def == nullptr || v->def->kind == OpKind::grid_index) return false;
+  const ir::Op& op = *v->def;
+  return (op.operands.empty() || ir::info(op.kind).elementwise) &&
+         std::all_of(op.operands.begin(), op.operands.end(), is_same_for_all_tiles);
+}
+
+}  // namespace
+
+void Planner::plan_stream() {
+  if (schedule().split_fold > 1) {
+    refuse(
+        fmt::format("stream_fold=1 and split_fold={} both share a fold's trips out: leave one out",
+                    schedule().split_fold));
+  }
+  if (schedule().cluster > 1) {
+    refuse(
+        fmt::format("stream_fold=1 with cluster={}: a cluster's CTAs load tiles together, but "
+                    "have other trips; leave one out",
+                    schedule().cluster));
+  }
+  if (schedule().ping_pong)
+    refuse("stream_fold=1 and ping_pong can't be combined: leave one out");
+  if (schedule().persistent == 0)
+    refuse("stream_fold=1 is for CTAs that loop over tiles, but persistent=0; leave one out");
+  if (plan_.folds.size() != 1 || !plan_.folds[0].splittable)
+    refuse("stream_fold needs exactly one pipelined fold that is a sum; leave it out");
+  const ir::Op& fold = *plan_.folds[0].fold;
+  for (const ir::Value* v : fold.results) {
+    if (v->type.element == ElementType::f32 && !v->type.is_scalar()) continue;
+    refuse(fmt::format(
+        "stream_fold hands on sums that are tiles of f32, one is {} of {}; leave it out",
+        v->type.is_scalar() ? "a scalar" : "a tile", info(v->type.element).name));
+  }
+  if (!is_same_for_all_tiles(fold.operand(0))) {
+    refuse(
+        "stream_fold shares trips out evenly, but their number isn't one that all tiles have; "
+        "leave "
+        "it out");
+  }
+  for (const ir::Op* op : function_.body->ops) {
+    if (op == &fold) break;
+    if (has_store(*op)) {
+      refuse(
+          "stream_fold runs what is before the fold once for every part of it, a store among it; "
+          "store after the fold or leave it out");
+    }
+  }
+  const int ctas = request_.target.sm_count * plan_.ctas_per_sm, most = kWorkspaceFlagBytes / 4;
+  if (ctas > most)
+    refuse(fmt::format("stream_fold has flags for {} CTAs, the device holds {}", most, ctas));
+  plan_.persistent = true;
+}
+
+}  // namespace octile::cuda
