@@ -249,6 +249,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   fold_bounds(op);
   current_fold_ = &plan;
   find_block_values(plan);
+  take_turn(plan);
   begin_panels(plan);
   if (plan.in_place) {
     in_place_loop(plan);
@@ -266,6 +267,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
     release_panel(plan, plan.panels_ahead);
     out_.close();
   }
+  hand_on_turn(plan);
   current_fold_ = nullptr;
   block_values_.clear();
   out_.close();

@@ -1,9 +1,16 @@
-// Ping-pong: teams of consumers that take this CTA's tiles in turn, so that one team's epilogue and
-// its waits pass under another's products. All see the same rings; a team goes past the stages and
-// panels of tiles that aren't its own.
+// Ping-pong: teams of consumers that take this CTA's tiles in turn, so that one team's epilogue
+// passes under another's products. All see the same rings; a team goes past the stages and panels
+// of tiles that aren't its own. Folds take turns too: a stage is waited for by its phase's parity,
+// which says nothing to a team that is more than one round of the ring ahead.
 #include "octile/codegen/cuda/emitter.hpp"
 
 namespace octile::cuda {
+
+namespace {
+
+constexpr int kTurnBarrier = 4;  // and one more for each further team
+
+}  // namespace
 
 // What a team counts itself by, where several share something that a single team has alone.
 std::string Emitter::team_text(const std::string& alone) const {
@@ -29,10 +36,27 @@ void Emitter::begin_team() {
     out_.line("unsigned char* const exchange = ring + {} + team * {};", plan_.reduce_offset,
               kReduceBytes);
   out_.line("int turn = 0;  // of the team whose tile it is");
+  out_.line("if (team == {}) named_barrier_arrive({}, {});", plan_.teams - 1, kTurnBarrier,
+            2 * threads);
 }
 
 void Emitter::end_team() {
-  if (plan_.teams > 1) out_.close();
+  if (plan_.teams == 1) return;
+  out_.line("if (turn == team) named_barrier_sync({} + team, {});  // the turn that is left over",
+            kTurnBarrier, 2 * plan_.compute_threads);
+  out_.close();
+}
+
+// Waits until the team before has seen all stages of its tile.
+void Emitter::take_turn(const FoldPlan& fold) {
+  if (plan_.teams == 1 || &fold != &plan_.folds.front()) return;
+  out_.line("named_barrier_sync({} + team, {});", kTurnBarrier, 2 * plan_.compute_threads);
+}
+
+void Emitter::hand_on_turn(const FoldPlan& fold) {
+  if (plan_.teams == 1 || &fold != &plan_.folds.back()) return;
+  out_.line("named_barrier_arrive({} + (team + 1) % {}, {});", kTurnBarrier, plan_.teams,
+            2 * plan_.compute_threads);
 }
 
 // Goes past a tile of another team.

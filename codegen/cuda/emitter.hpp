@@ -121,6 +121,8 @@ class Emitter {
   void meet();
   void begin_team();
   void end_team();
+  void take_turn(const FoldPlan& fold);
+  void hand_on_turn(const FoldPlan& fold);
   void skip_tile();
 
   // emit_store.cpp

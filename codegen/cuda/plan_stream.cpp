@@ -34,8 +34,7 @@ void Planner::plan_stream() {
                     "have other trips; leave one out",
                     schedule().cluster));
   }
-  if (schedule().ping_pong)
-    refuse("stream_fold=1 and ping_pong can't be combined: leave one out");
+  if (schedule().ping_pong) refuse("stream_fold=1 and ping_pong can't be combined: leave one out");
   if (schedule().persistent == 0)
     refuse("stream_fold=1 is for CTAs that loop over tiles, but persistent=0; leave one out");
   if (plan_.folds.size() != 1 || !plan_.folds[0].splittable)
