@@ -230,7 +230,8 @@ class Chooser {
     const ir::Op* fold = dot.parent->owner;
     if (uses_mma_sync(partial_, target_)) return {1};
     if (partial_.split_fold > 1 || partial_.stream_fold || partial_.cluster > 1 ||
-        partial_.tma_store == 1 || fold == nullptr || fold->parent != function_.body || !is_sum_from_zero(*fold)) {
+        partial_.tma_store == 1 || fold == nullptr || fold->parent != function_.body ||
+        !is_sum_from_zero(*fold)) {
       return {1};
     }
     return {1, 2, 4, 8};
