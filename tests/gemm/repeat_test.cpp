@@ -43,6 +43,10 @@ std::vector<Schedule> ways() {
       {BM(64), BN(96), ping_pong(), accumulators(2)},
       {BM(64), BN(128), ping_pong(), cluster(2, BN)},
       {BM(256), BN(128), consumers(2), epilogue_overlap(false)},
+      {BM(128), BN(128), stream_fold()},
+      {BM(256), BN(128), consumers(2), stream_fold()},
+      {BM(128), BN(96), consumers(1), ctas_per_sm(2), stream_fold()},
+      {BM(128), BN(40), accumulators(2), stream_fold()},
   };
   std::vector<Schedule> schedules;
   for (const auto& knobs : list) schedules.push_back(apply_knobs({}, knobs));

@@ -70,6 +70,7 @@ std::vector<std::vector<Knob>> schedules_of(const Sizes& sizes) {
     all.push_back({BM(128), BN(128), cluster(2, BM)});
     all.push_back({BM(64), BN(128), split_fold(2)});
     all.push_back({BM(64), BN(128), ping_pong()});
+    all.push_back({BM(64), BN(128), stream_fold()});
   }
   return all;
 }

@@ -33,7 +33,7 @@ const Schedules kSchedules = {
 const Schedules kPipelined = {
     {BM(128), BN(64), cluster(2, BM)},   {BM(64), BN(64), cluster(2, BN)},
     {BM(64), BN(64), split_fold(2)},     {BM(16), BN(64), swap_operands(), split_fold(4)},
-    {BM(128), BN(64), tma_store(false)},
+    {BM(128), BN(64), tma_store(false)}, {BM(64), BN(64), stream_fold()},
 };
 
 Schedules join(Schedules a, const Schedules& b) {
@@ -443,7 +443,8 @@ OCTILE_PROGRAM(gemm_without_depth) {
     const Input bias = t.input(ElementType::f32, {n});
     const Input d =
         t.output(ElementType::f32, {m, n}, [=](const Index& e) { return (*bias)(e[1]); });
-    t.run(k, {{BM(64), BN(64)}, {BM(64), BN(64), split_fold(2)}}, a, b, bias, d);
+    t.run(k, {{BM(64), BN(64)}, {BM(64), BN(64), split_fold(2)}, {BM(64), BN(64), stream_fold()}},
+          a, b, bias, d);
   }
 }
 

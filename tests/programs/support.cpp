@@ -205,6 +205,9 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.cluster = initial.cluster;
   schedule.cluster_axis = initial.cluster_axis;
   schedule.split_fold = initial.split_fold;
+  schedule.stream_fold = initial.stream_fold;
+  schedule.ping_pong = initial.ping_pong;
+  schedule.epilogue_overlap = initial.epilogue_overlap;
   schedule.tma_store = initial.tma_store;
   if (where_ == Where::gpu) schedule.mma_sync = 1;
   return schedule;

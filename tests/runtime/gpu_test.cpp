@@ -1,5 +1,6 @@
 // Launches on a GPU.
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 #include "octile/octile.hpp"
@@ -166,6 +167,94 @@ TEST_F(Gpu, RunsOnTheCallersStreamAndInGraphs) {
   for (int i = 0; i < 3; ++i) driver.check(launch(replay, stream), "cuGraphLaunch");
   Stream(stream).synchronize();
   EXPECT_EQ(y.to_floats(), std::vector<float>(256, 7.0f));
+  driver.stream_destroy(stream);
+}
+
+/// A product whose few tiles many CTAs share, so that every launch goes through the workspace.
+struct Streamed {
+  Streamed()
+      : a(Tensor::empty<e4m3>(Place::device, {m, k})),
+        b(Tensor::empty<e4m3>(Place::device, {n, k})) {
+    std::vector<float> values;
+    for (std::int64_t i = 0; i < m * k; ++i) values.push_back(static_cast<float>(i % 37) / 16 - 1);
+    a.copy_from(values);
+    values.clear();
+    for (std::int64_t i = 0; i < n * k; ++i) values.push_back(static_cast<float>(i % 23) / 8 - 1);
+    b.copy_from(values);
+  }
+  static Tensor output() {
+    Tensor d = Tensor::empty<f32>(Place::device, {m, n});
+    d.fill_bytes(0xFF);
+    return d;
+  }
+
+  static constexpr std::int64_t m = 300, n = 200, k = 16384;
+  decltype(gemm()) f = gemm().with({BM(64), BN(64), stream_fold()});
+  Tensor a, b;
+};
+
+CUstream new_stream() {
+  Stream::gpu();  // makes the primary context current
+  const Driver& driver = Driver::get();
+  CUstream stream = nullptr;
+  driver.check(driver.stream_create(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+  return stream;
+}
+
+TEST_F(Gpu, StreamedFoldsOfTwoStreamsDontMeet) {
+  constexpr int kLaunches = 20;
+  const CUstream streams[] = {new_stream(), new_stream()};
+  Streamed product;
+  std::vector<Tensor> results;
+  for (int i = 0; i < 2 * kLaunches; ++i) results.push_back(Streamed::output());
+  for (std::size_t i = 0; i < results.size(); ++i)
+    product.f(streams[i % 2], product.a, product.b, results[i]);
+  for (const CUstream stream : streams) Stream(stream).synchronize();
+  const std::vector<std::byte> first = results[0].to_bytes();
+  for (std::size_t i = 1; i < results.size(); ++i)
+    ASSERT_EQ(results[i].to_bytes(), first) << "in launch " << i;
+  Tensor whole = Streamed::output();
+  gemm().with({BM(64), BN(64)})(Stream::gpu(), product.a, product.b, whole);
+  Stream::gpu().synchronize();
+  const std::vector<float> want = whole.to_floats(), got = results[0].to_floats();
+  for (std::size_t i = 0; i < want.size(); ++i)
+    ASSERT_NEAR(got[i], want[i], 1e-3 * (1 + std::abs(want[i]))) << i;
+  for (const CUstream stream : streams) Driver::get().stream_destroy(stream);
+}
+
+TEST_F(Gpu, StreamedFoldsRunInGraphs) {
+  const CUstream stream = new_stream();
+  const Driver& driver = Driver::get();
+  const auto begin = driver_function<decltype(&cuStreamBeginCapture)>("cuStreamBeginCapture_v2");
+  const auto end = driver_function<decltype(&cuStreamEndCapture)>("cuStreamEndCapture");
+  const auto instantiate =
+      driver_function<decltype(&cuGraphInstantiate)>("cuGraphInstantiateWithFlags");
+  const auto launch = driver_function<decltype(&cuGraphLaunch)>("cuGraphLaunch");
+  Streamed product;
+  Tensor d = Streamed::output();
+  // Compiled and loaded, but without memory on this stream.
+  product.f(Stream::gpu(), product.a, product.b, d);
+  Stream::gpu().synchronize();
+  const std::vector<std::byte> want = d.to_bytes();
+  CUgraph graph = nullptr;
+  driver.check(begin(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), "cuStreamBeginCapture");
+  EXPECT_THAT(error_of(ErrorCode::user, [&] { product.f(stream, product.a, product.b, d); }),
+              HasSubstr("launch the kernel once on this stream before the capture begins"));
+  driver.check(end(stream, &graph), "cuStreamEndCapture");
+  product.f(stream, product.a, product.b, d);
+  driver.check(begin(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), "cuStreamBeginCapture");
+  product.f(stream, product.a, product.b, d);
+  product.f(stream, product.a, product.b, d);
+  driver.check(end(stream, &graph), "cuStreamEndCapture");
+  CUgraphExec replay = nullptr;
+  driver.check(instantiate(&replay, graph, 0), "cuGraphInstantiate");
+  for (int i = 0; i < 5; ++i) {
+    Stream(stream).synchronize();
+    d.fill_bytes(0xFF);
+    driver.check(launch(replay, stream), "cuGraphLaunch");
+    Stream(stream).synchronize();
+    ASSERT_EQ(d.to_bytes(), want) << "in replay " << i;
+  }
   driver.stream_destroy(stream);
 }
 

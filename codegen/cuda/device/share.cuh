@@ -20,7 +20,7 @@ struct Share {
     const u64 unit = units(trips), all = unit * streamed, length = all / ctas, longer = all % ctas;
     const u64 begin = length * cta + (u64(cta) < longer ? cta : longer);
     const u64 end = begin + length + (u64(cta) < longer ? 1 : 0);
-    first = last = -1;
+    first = first_begin = last = last_end = -1;
     if (begin == end) return;
     first = int(begin / unit);
     first_begin = int(begin % unit);
@@ -29,32 +29,24 @@ struct Share {
   }
 
   // The CTA's tiles, in order, and which of their trips it has.
-  __device__ __forceinline__ int start(int cta) const {
-    return read(last) >= 0 ? read(last) : read(streamed) + cta;
-  }
+  __device__ __forceinline__ int start(int cta) const { return last >= 0 ? last : streamed + cta; }
   __device__ __forceinline__ int next(int tile, int cta, int ctas) const {
-    if (tile >= read(streamed)) return tile + ctas;
-    return tile > read(first) ? tile - 1 : read(streamed) + cta;
+    if (tile >= streamed) return tile + ctas;
+    return tile > first ? tile - 1 : streamed + cta;
   }
-  __device__ __forceinline__ int begin(int tile) const {
-    return tile == read(first) ? read(first_begin) : 0;
-  }
+  __device__ __forceinline__ int begin(int tile) const { return tile == first ? first_begin : 0; }
   __device__ __forceinline__ int end(int tile, int trips) const {
-    return tile == read(last) ? read(last_end) : trips;
+    return tile == last ? last_end : trips;
   }
 
   // Whether the CTA before this one has all trips before `begin`, and hands on its sums in time for
   // this one to go on from them. Else several CTAs sum a tile at the same time.
-  __device__ __forceinline__ bool in_turn(int ctas) const { return read(streamed) >= ctas; }
+  __device__ __forceinline__ bool in_turn(int ctas) const { return streamed >= ctas; }
   // The CTA that has the first trip of a streamed tile.
   __device__ __forceinline__ int first_cta(int tile, int trips, int ctas) const {
-    const u64 unit = units(trips), all = unit * read(streamed), length = all / ctas,
-              longer = all % ctas, at = unit * tile;
+    const u64 unit = units(trips), all = unit * streamed, length = all / ctas, longer = all % ctas,
+              at = unit * tile;
     if (at < longer * (length + 1)) return int(at / (length + 1));
     return int(longer + (at - longer * (length + 1)) / length);
-  }
-
-  __device__ __forceinline__ static int read(const int& x) {
-    return *static_cast<const volatile int*>(&x);
   }
 };
