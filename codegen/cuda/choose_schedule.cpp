@@ -210,7 +210,7 @@ class Chooser {
     const bool promoted =
         is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate && hopper;
     for (int split : splits(dot)) {
-      for (int ctas : {1, 2, 4}) {
+      for (int ctas : {1, 2, 3, 4}) {
         for (int sets : {1, 2}) {
           if ((ctas > 1 && (partial_.ctas_per_sm > 0 || !hopper || dot.parent->owner == nullptr)) ||
               (sets > 1 && (partial_.accumulators > 0 || !promoted)))

@@ -284,14 +284,15 @@ void Planner::plan_panels(FoldPlan& f) {
 }
 
 // Large tiles gain from a few trips per iteration, which share the bookkeeping of panels. More of
-// them only compile longer; without panels, ptxas spills instead.
+// them only compile longer, as do pieces of a fold, whose first trip isn't known; without panels,
+// ptxas spills instead.
 void Planner::choose_unroll(FoldPlan& f) {
   constexpr int kLargeSums = 96, kTrips = 3;
+  f.unroll = schedule().unroll;
+  if (f.unroll > 0 || f.panels.empty() || schedule().stream_fold) return;
   int sums = 0;
   for (const ir::Value* v : f.fold->results) sums += register_count(v);
-  f.unroll = schedule().unroll > 0                     ? schedule().unroll
-             : !f.panels.empty() && sums >= kLargeSums ? kTrips
-                                                       : 0;
+  if (sums >= kLargeSums) f.unroll = kTrips;
 }
 
 // A trip's blocks of 64 rows can be computed one after the other, each with the same few
