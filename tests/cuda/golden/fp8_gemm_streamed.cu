@@ -70,6 +70,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     if (warp == 8 && lane == 0) {  // bulk copies of dot operands
       int stage = 0;
       u32 phase = 0;
+      const u64 policy_0 = tiles_1 <= 2 ? kEvictFirst : kEvictNormal;
+      const u64 policy_1 = tiles_0 <= 2 ? kEvictFirst : kEvictNormal;
       const int extent_0 = tiles_0;
       const int extent_1 = tiles_1;
       const int trips = int(ceil_div(K_dim, 128ll));
@@ -88,8 +90,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             mbarrier_wait(empty + 8 * stage, phase ^ 1);
             const u32 to = ring_address + stage * 24576;
             mbarrier_expect(full + 8 * stage, 24576);
-            tma_load_2d(to + 0, map_0, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_0 * 128ll)));  // a
-            tma_load_2d(to + 16384, map_1, full + 8 * stage, kEvictNormal, int((v_12 * 128ll)), int((grid_1 * 64ll)));  // b
+            tma_load_2d(to + 0, map_0, full + 8 * stage, policy_0, int((v_12 * 128ll)), int((grid_0 * 128ll)));  // a
+            tma_load_2d(to + 16384, map_1, full + 8 * stage, policy_1, int((v_12 * 128ll)), int((grid_1 * 64ll)));  // b
             if (++stage == 4) {
               stage = 0;
               phase ^= 1;
@@ -179,14 +181,22 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         column = begin % 4;
         mbarrier_wait(panel_full + 8 * slot, slot_phase);
         sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
-        #pragma unroll
-        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-          sa_22_next[BM_i8] = *reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>((BM_t + BM_i8 * 8), 4 * column));
+        {
+          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
+          }
         }
         if (++column == 16) {
           column = 0;
+          u32 bits = 0;
+          #pragma unroll
+          for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
+          #pragma unroll
+          for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
           __syncwarp();
-          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + ((bit_cast<u32>(sb_18_next[0]) | bit_cast<u32>(sa_22_next[0]) | bit_cast<u32>(sa_22_next[1])) & nothing));
+          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
           if (++slot == 2) {
             slot = 0;
             slot_phase ^= 1;
@@ -235,14 +245,22 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         if (trip + 1 < end) {
           if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
           sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
-          #pragma unroll
-          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            sa_22_next[BM_i8] = *reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>((BM_t + BM_i8 * 8), 4 * column));
+          {
+            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
+            }
           }
           if (++column == 16) {
             column = 0;
+            u32 bits = 0;
+            #pragma unroll
+            for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
+            #pragma unroll
+            for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
             __syncwarp();
-            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + ((bit_cast<u32>(sb_18_next[0]) | bit_cast<u32>(sa_22_next[0]) | bit_cast<u32>(sa_22_next[1])) & nothing));
+            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
             if (++slot == 2) {
               slot = 0;
               slot_phase ^= 1;
@@ -270,8 +288,13 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       }
       if (begin < end && column > 0) {  // the last slot wasn't read whole
         column = 0;
+        u32 bits = 0;
+        #pragma unroll
+        for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
+        #pragma unroll
+        for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
         __syncwarp();
-        if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + ((bit_cast<u32>(sb_18_next[0]) | bit_cast<u32>(sa_22_next[0]) | bit_cast<u32>(sa_22_next[1])) & nothing));
+        if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
         if (++slot == 2) {
           slot = 0;
           slot_phase ^= 1;
@@ -313,6 +336,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to
           #pragma unroll
           for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+            const int byte = (0 + BN_i8 * 8) * 2;
             u32 pairs[2];
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
@@ -325,8 +349,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
               }
               memcpy(&pairs[BM_i8], elements, 4);
             }
-            const int byte = 2 * (0 + BN_i8 * 8);
-            store_matrices(shared_address(staging) + byte / 128 * 8192 + swizzled_offset<128>(row, byte % 128), pairs[0], pairs[1]);
+            store_matrices(shared_address(staging + (0 * 1 + byte / 128) * 8192) + swizzled_offset<128>(row, byte % 128), pairs[0], pairs[1]);
           }
         }
         fence_async_proxy();
