@@ -15,7 +15,8 @@ constexpr double kTileOverhead = 1279;  // clocks: first operands, barriers
 constexpr double kBulkEpilogue = 7.0, kDirectEpilogue = 71.7;
 constexpr double kNarrowParts = 6;       // the same, more where TMA stores parts of 32 bytes
 constexpr double kColumnEpilogue = 8;    // clocks per column of N, each with a value to load
-constexpr double kSplitOverhead = 3500;  // clocks: the cluster's start, meeting and exchange
+constexpr double kSplitOverhead = 3000;  // clocks: the cluster's start and meeting
+constexpr double kExchangeBytesPerClock = 16;
 constexpr double kSplitOverheadPerCta = 166;
 constexpr double kSharedBytesPerClock = 130;  // read by the tensor core and written by TMA, per SM
 constexpr double kL2BytesPerClock = 54.3;     // per SM, all of them drawing
@@ -28,6 +29,7 @@ constexpr double kPromotion = 88;              // clocks
 constexpr double kPromotionPerColumn = 1.255;  // of N
 constexpr double kPromotionPerScale = 20;
 constexpr double kMemoryEfficiency = 0.673;  // of the nominal bandwidth, past the start
+constexpr double kSplitMemory = 0.95;        // of that, where CTAs share folds
 constexpr double kMemoryAlone = 0.657, kMemoryPerBusySm = 0.847;
 constexpr double kMemoryStart = 3.6;               // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
@@ -107,7 +109,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const auto stages_in = [&](double room) {
     return std::clamp(std::floor(room / stage), 1.0, double{kMostStages});
   };
-  double stages = stages_in(shared - (bulk_store ? 2 * m * n : 0));
+  double stages = stages_in(shared - (bulk_store ? t.out_bytes * m * n : 0));
   if (bulk_store && stages < kEnoughStages && m * n > 128 * 128)
     stages =
         std::max(stages, stages_in(shared - kTwoParts * consumers - (t.promoted ? kPanels : 0.0)));
@@ -117,15 +119,18 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
                    std::pow(sharing * stage / l2, kSharpOverlap),
                1 / kSharpOverlap);
   trip = std::max(trip, kLoadLatency / stages);
-  const bool narrow = 2 * t.n % 64 != 0;
+  const bool narrow = t.out_bytes * t.n % 64 != 0;
   const double epilogue =
       (bulk_store ? kBulkEpilogue + (narrow ? kNarrowParts : 0) : kDirectEpilogue) * m * n /
           consumers / 128 +
       (t.epilogue_columns ? kColumnEpilogue * n : 0);
   const double clocks = waves * (trips * trip + kTileOverhead + epilogue +
-                                 (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split : 0));
+                                 (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
+                                                  4 * m * n / kExchangeBytesPerClock
+                                            : 0));
   const double compute = clocks / kClocksPerMicrosecond + kLaunch;
-  const double bandwidth = kMemoryEfficiency * target.memory_bytes_per_us *
+  const double bandwidth = kMemoryEfficiency * (split > 1 ? kSplitMemory : 1) *
+                           target.memory_bytes_per_us *
                            std::min(1.0, kMemoryAlone + kMemoryPerBusySm * ctas / sms);
   const double memory = t.bytes / bandwidth + kMemoryStart;
   return std::pow(std::pow(compute, kOverlap) + std::pow(memory, kOverlap), 1 / kOverlap);
