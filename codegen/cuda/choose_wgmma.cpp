@@ -22,6 +22,7 @@ constexpr double kSharedBytesPerClock = 130;  // read by the tensor core and wri
 constexpr double kL2BytesPerClock = 54.3;     // per SM, all of them drawing
 constexpr double kL2BytesPerClockAlone = 70;  // few SMs drawing
 constexpr double kFewSms = 0.6;
+constexpr double kSharedSm = 1.2;      // where CTAs share an SM, each with a ring of its own
 constexpr double kLoadLatency = 2095;  // clocks, of a stage's copies
 // A warpgroup's way from one block's last product to the next one's first: waits and promotion.
 constexpr double kIssue = 60;                  // clocks between two blocks that stay in place
@@ -118,6 +119,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
                    std::pow(sharing * (reads + stage) / kSharedBytesPerClock, kSharpOverlap) +
                    std::pow(sharing * stage / l2, kSharpOverlap),
                1 / kSharpOverlap);
+  if (ctas_per_sm > 1) trip *= kSharedSm;
   trip = std::max(trip, kLoadLatency / stages);
   const bool narrow = t.out_bytes * t.n % 64 != 0;
   const double epilogue =
