@@ -26,21 +26,30 @@ Workspaces::Workspace& Workspaces::find(const Driver& driver, const DeviceContex
   return list_.back();
 }
 
+// A captured stream can't be asked for its id; the last one of its handle is it, or is gone.
+CUdeviceptr Workspaces::get_captured(const DeviceContext* context, CUstream stream,
+                                     std::size_t bytes, const std::string& kernel) {
+  const auto mine = std::find_if(list_.rbegin(), list_.rend(), [&](const Workspace& known) {
+    return known.context == context && known.stream == stream && is_a_streams_own(stream);
+  });
+  const std::size_t known = mine == list_.rend() ? 0 : mine->bytes;
+  if (known >= bytes) return mine->blocks.back();
+  throw Error(ErrorCode::user,
+              fmt::format("kernel `{}`: expected a workspace of {} bytes, the captured stream has "
+                          "one of {}, and a capture can't allocate; launch the kernel once on "
+                          "this stream before the capture begins{}",
+                          kernel, bytes, known,
+                          is_a_streams_own(stream) ? "" : ", which must be one that you created"));
+}
+
 CUdeviceptr Workspaces::get(const Driver& driver, const DeviceContext* context, CUstream stream,
                             std::size_t bytes, const std::string& kernel) {
   const std::lock_guard lock(mutex_);
-  Workspace& mine = find(driver, context, stream);
-  if (mine.bytes >= bytes) return mine.blocks.back();
   CUstreamCaptureStatus status = CU_STREAM_CAPTURE_STATUS_NONE;
   driver.check(driver.stream_capturing(stream, &status), "cuStreamIsCapturing");
-  if (status != CU_STREAM_CAPTURE_STATUS_NONE) {
-    throw Error(
-        ErrorCode::user,
-        fmt::format("kernel `{}`: expected a workspace of {} bytes, the captured stream has "
-                    "one of {}, and a capture can't allocate; launch the kernel once on "
-                    "this stream before the capture begins",
-                    kernel, bytes, mine.bytes));
-  }
+  if (status != CU_STREAM_CAPTURE_STATUS_NONE) return get_captured(context, stream, bytes, kernel);
+  Workspace& mine = find(driver, context, stream);
+  if (mine.bytes >= bytes) return mine.blocks.back();
   // A destroyed stream's handle is given out again. Freeing waits for the work that uses the
   // memory.
   for (Workspace& other : list_) {

@@ -31,6 +31,8 @@ class Workspaces {
     std::vector<CUdeviceptr> blocks;
   };
   Workspace& find(const Driver& driver, const DeviceContext* context, CUstream stream);
+  CUdeviceptr get_captured(const DeviceContext* context, CUstream stream, std::size_t bytes,
+                           const std::string& kernel);
 
   std::mutex mutex_;
   std::vector<Workspace> list_;

@@ -224,7 +224,8 @@ class StreamWorkspaces : public testing::Test {
     };
     driver.stream_id = [](CUstream, unsigned long long* id) {
       *id = fake.id;
-      return CUDA_SUCCESS;
+      return fake.capture == CU_STREAM_CAPTURE_STATUS_NONE ? CUDA_SUCCESS
+                                                           : CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
     };
     driver.stream_capturing = [](CUstream, CUstreamCaptureStatus* status) {
       *status = fake.capture;
@@ -275,6 +276,8 @@ TEST_F(StreamWorkspaces, ACaptureNeedsOneThatIsThere) {
             "kernel `k`: expected a workspace of 200000 bytes, the captured stream has one of "
             "100000, and a capture can't allocate; launch the kernel once on this stream before "
             "the capture begins");
+  EXPECT_THAT(test::error_of(ErrorCode::user, [&] { get(CU_STREAM_PER_THREAD, 1, 100000); }),
+              testing::HasSubstr("which must be one that you created"));
   EXPECT_EQ(fake.allocated, 1);
 }
 
