@@ -28,7 +28,7 @@ constexpr double kLoadLatency = 2095;  // clocks, of a stage's copies
 constexpr double kIssue = 60;                  // clocks between two blocks that stay in place
 constexpr double kPromotion = 88;              // clocks
 constexpr double kPromotionPerColumn = 1.255;  // of N
-constexpr double kPromotionPerScale = 22;
+constexpr double kPromotionPerScale = 20;
 constexpr double kMemoryEfficiency = 0.673;  // of the nominal bandwidth, past the start
 constexpr double kSplitMemory = 0.95;        // of that, where CTAs share folds
 constexpr double kMemoryAlone = 0.657, kMemoryPerBusySm = 0.847;
