@@ -1,13 +1,9 @@
 // Stores through shared memory: registers to swizzled staging, from where TMA copies parts of 64
 // rows and one swizzle width. Where shared memory is better spent on stages, a warpgroup has room
 // for two parts, and fills one while the other is copied.
-#include <algorithm>
-
 #include "octile/codegen/cuda/emitter.hpp"
 
 namespace octile::cuda {
-
-using ir::OpKind;
 
 namespace {
 
