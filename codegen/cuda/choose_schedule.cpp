@@ -248,32 +248,50 @@ class Chooser {
     }
   }
 
+  /// How tiles of two axes lie on the tensor core and cover the problem.
+  struct Cover {
+    bool swap = false;  ///< the second axis is on the M side
+    std::int64_t m = 0, n = 0;
+    double k_bytes = 128, trips = 1, tiles = 1;
+    double bytes = 0;  ///< that one launch reads and writes at the least
+  };
+
+  /// M sides are multiples of `rows`.
+  Cover cover(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx, std::int64_t by,
+              const Schedule& s, int rows) {
+    Cover c;
+    c.swap = s.swap_operands < 0 ? bx % rows != 0 && by % rows == 0 : s.swap_operands == 1;
+    c.m = c.swap ? by : bx;
+    c.n = c.swap ? bx : by;
+    const double x_size = static_cast<double>(uses_[x].size),
+                 y_size = static_cast<double>(uses_[y].size);
+    if (const std::int64_t k = fixed(dot.attr.axis))
+      c.k_bytes = static_cast<double>(k) * size_in_bytes(dot.operand(0)->type.element);
+    c.trips = trips(dot);
+    const double layers = other_programs(x, y);
+    c.tiles = layers * std::ceil(x_size / static_cast<double>(bx)) *
+              std::ceil(y_size / static_cast<double>(by));
+    c.bytes = layers * ((x_size + y_size) * c.k_bytes * c.trips + 2 * x_size * y_size);
+    return c;
+  }
+
   // Microseconds of one launch; nothing for shapes that waste more than they compute.
   std::optional<double> estimate(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
                                  std::int64_t by, Schedule& s) {
     if (uses_mma_sync(s, target_)) return estimate_mma(dot, x, y, bx, by, s);
-    bool swap = s.swap_operands < 0 ? bx % 64 != 0 && by % 64 == 0 : s.swap_operands == 1;
-    const double x_size = static_cast<double>(uses_[x].size),
-                 y_size = static_cast<double>(uses_[y].size);
-    const int bytes = size_in_bytes(dot.operand(0)->type.element);
-    WgmmaTiles t{swap ? by : bx, swap ? bx : by};
-    t.k_bytes = fixed(dot.attr.axis) ? static_cast<double>(fixed(dot.attr.axis)) * bytes : 128.0;
-    t.trips = trips(dot);
-    const double layers = other_programs(x, y);
-    t.tiles = layers * std::ceil(x_size / static_cast<double>(bx)) *
-              std::ceil(y_size / static_cast<double>(by));
-    t.bytes = layers * ((x_size + y_size) * t.k_bytes * t.trips + 2 * x_size * y_size);
+    const Cover c = cover(dot, x, y, bx, by, s, 64);
+    WgmmaTiles t{c.m, c.n, c.k_bytes, c.trips, c.tiles, c.bytes};
     t.promoted = is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate;
-    const std::int64_t run = scale_run(dot, swap ? x : y);
+    const std::int64_t run = scale_run(dot, c.swap ? x : y);
     t.scales_on_n = run == 1;
     t.row_scales = run > 1 && run % t.n != 0 ? static_cast<int>(t.n / std::gcd(t.n, run)) : 1;
-    t.bulk_store = !swap && s.tma_store != 0;
+    t.bulk_store = !c.swap && s.tma_store != 0;
     for (const ir::Op* op : function_.body->ops) {
       const bool load = op->kind == OpKind::load;
       const bool whole = load && op->result()->type.axes.size() > 1;
       if (op->kind == OpKind::store) t.out_bytes = param_bytes(*op);
       t.epilogue_tiles |= op->kind == OpKind::reduce || (whole && !comes_staged(*op, s));
-      t.epilogue_columns |= load && op->result()->type.has_axis(swap ? x : y);
+      t.epilogue_columns |= load && op->result()->type.has_axis(c.swap ? x : y);
     }
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
@@ -337,18 +355,10 @@ class Chooser {
   // The same where mma.sync multiplies.
   std::optional<double> estimate_mma(const ir::Op& dot, ir::AxisId x, ir::AxisId y, std::int64_t bx,
                                      std::int64_t by, const Schedule& s) {
-    bool swap = s.swap_operands < 0 ? bx % 16 != 0 && by % 16 == 0 : s.swap_operands == 1;
-    const double x_size = static_cast<double>(uses_[x].size),
-                 y_size = static_cast<double>(uses_[y].size);
-    const int bytes = size_in_bytes(dot.operand(0)->type.element);
-    MmaTiles t{swap ? by : bx, swap ? bx : by};
-    t.k_bytes = fixed(dot.attr.axis) ? static_cast<double>(fixed(dot.attr.axis)) * bytes : 128.0;
-    t.trips = trips(dot);
-    t.tiles =
-        std::ceil(x_size / static_cast<double>(bx)) * std::ceil(y_size / static_cast<double>(by));
-    t.bytes = (x_size + y_size) * t.k_bytes * t.trips + 2 * x_size * y_size;
+    const Cover c = cover(dot, x, y, bx, by, s, 16);
+    MmaTiles t{c.m, c.n, c.k_bytes, c.trips, c.tiles, c.bytes};
     t.dots = tensor_core_dots();
-    t.fp8 = bytes == 1;
+    t.fp8 = is_fp8(dot.operand(0)->type.element);
     t.promoted = t.fp8 && !dot.attr.fast_accumulate;
     if (auto cost = mma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;

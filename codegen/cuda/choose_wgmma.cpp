@@ -45,16 +45,6 @@ double cluster_fit(int ctas) {
   return ctas >= 8 ? 0.889 : ctas >= 4 ? 0.935 : 1.0;
 }
 
-int launched_registers(int consumers, int ctas_per_sm) {
-  return std::min(255, 65536 / ctas_per_sm / (128 * (consumers + 1))) / 8 * 8;
-}
-
-int registers_per_consumer(int consumers, int ctas_per_sm) {
-  int threads = 128 * (consumers + 1), producer = ctas_per_sm > 1 ? 48 : 56;
-  int launched = launched_registers(consumers, ctas_per_sm);
-  return std::min(240, (launched * threads - 128 * producer) / (128 * consumers) / 8 * 8);
-}
-
 }  // namespace
 
 int wgmma_consumers(std::int64_t m, const Schedule& schedule) {
@@ -62,6 +52,18 @@ int wgmma_consumers(std::int64_t m, const Schedule& schedule) {
   if (schedule.ping_pong) return 1;
   if (schedule.consumers > 0) return schedule.consumers;
   return blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : 1;
+}
+
+RegisterShares share_registers(int consumers, bool pipelined, int ctas_per_sm) {
+  constexpr int kPerSm = 65536;
+  constexpr int kProducer[] = {0, 96, 56, 56, 32}, kSharedProducer[] = {0, 48, 48, 32, 24};
+  const int threads = 128 * (consumers + (pipelined ? 1 : 0));
+  RegisterShares r;
+  r.launched = std::min(255, kPerSm / ctas_per_sm / threads) / 8 * 8;
+  r.producer = std::min((ctas_per_sm > 1 ? kSharedProducer : kProducer)[consumers], r.launched);
+  r.consumer = std::min(kMostConsumerRegisters,
+                        (r.launched * threads - 128 * r.producer) / (128 * consumers) / 8 * 8);
+  return r;
 }
 
 std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const Target& target) {
@@ -74,7 +76,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const int per_consumer = blocks / consumers;
 
   // One instruction has to do with the registers that a thread is launched with.
-  if (n / 2 + kBesideProduct > launched_registers(consumers, ctas_per_sm)) return std::nullopt;
+  const RegisterShares shares = share_registers(consumers, true, ctas_per_sm);
+  if (n / 2 + kBesideProduct > shares.launched) return std::nullopt;
   const int sets = t.promoted ? std::max(1, s.accumulators) : 0;
   if (sets == 2 && per_consumer > 1) return std::nullopt;
   const double sums = per_consumer * n / 2;
@@ -85,7 +88,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   epilogue_registers += t.epilogue_columns ? n / 4 + kOtherRegisters : 0;
   const double registers =
       sums + kOtherRegisters + std::max(sets * n / 2 + scales, epilogue_registers);
-  if (registers > registers_per_consumer(consumers, ctas_per_sm)) return std::nullopt;
+  if (registers > shares.consumer) return std::nullopt;
 
   const double trips = std::ceil(t.trips / split);
   if (split > 1 && trips < kLeastTrips) return std::nullopt;

@@ -28,6 +28,17 @@ struct WgmmaTiles {
 /// Consumer warpgroups of a tile of `m` rows, unless the schedule says how many.
 int wgmma_consumers(std::int64_t m, const Schedule& schedule);
 
+inline constexpr int kMostConsumerRegisters = 240;  // beyond, setmaxnreg leaves producers too few
+
+/// Registers per thread: what all are launched with, and what setmaxnreg makes of it.
+struct RegisterShares {
+  int launched = 0, producer = 0, consumer = 0;
+};
+
+/// Those of a CTA of `consumers` warpgroups and, in a pipelined fold, a producer one, `ctas_per_sm`
+/// of them to an SM. Producers need few registers and leave the rest to consumers.
+RegisterShares share_registers(int consumers, bool pipelined, int ctas_per_sm);
+
 /// Microseconds; nothing for shapes that the tensor core or the registers don't take, or that
 /// split a fold into parts not worth it.
 std::optional<double> wgmma_cost(const WgmmaTiles& tiles, const Schedule& schedule,

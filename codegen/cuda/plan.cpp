@@ -190,18 +190,15 @@ void Planner::plan_threads() {
 // Producers need few registers and leave the rest to consumers. What a CTA is launched with is
 // all that setmaxnreg can hand out.
 void Planner::plan_registers() {
-  constexpr int kRegistersPerSm = 65536, kMost = 240;
-  constexpr int kProducer[] = {0, 96, 56, 56, 32}, kSharedProducer[] = {0, 48, 48, 32, 24};
   const int consumers = plan_.teams * plan_.consumers;
   plan_.ctas_per_sm = std::max(1, schedule().ctas_per_sm);
-  int launched = std::min(255, kRegistersPerSm / plan_.ctas_per_sm / plan_.threads) / 8 * 8;
-  int pool = launched * plan_.threads;
-  launched_registers_ = launched;
-  plan_.producer_registers = (plan_.ctas_per_sm > 1 ? kSharedProducer : kProducer)[consumers];
-  plan_.producer_registers = std::min(plan_.producer_registers, launched);
+  const RegisterShares shares = share_registers(consumers, plan_.specialized, plan_.ctas_per_sm);
+  launched_registers_ = shares.launched;
+  const int pool = shares.launched * plan_.threads;
+  plan_.producer_registers = shares.producer;
   if (schedule().producer_registers) plan_.producer_registers = schedule().producer_registers;
-  plan_.consumer_registers =
-      std::min(kMost, (pool - 128 * plan_.producer_registers) / (128 * consumers) / 8 * 8);
+  plan_.consumer_registers = std::min(
+      kMostConsumerRegisters, (pool - 128 * plan_.producer_registers) / (128 * consumers) / 8 * 8);
   if (schedule().consumer_registers) plan_.consumer_registers = schedule().consumer_registers;
   int total = 128 * (consumers * plan_.consumer_registers + plan_.producer_registers);
   if (plan_.specialized && (total > pool || plan_.consumer_registers < 24)) {
