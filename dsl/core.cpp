@@ -338,12 +338,16 @@ ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handl
   return builder().insertion_region()->ops.back();
 }
 
-void put_in_order(const std::vector<ir::Op*>& statements) {
+std::vector<ir::Op*> in_order(std::initializer_list<const std::vector<ir::Op*>*> lists) {
+  std::vector<ir::Op*> statements;
+  for (const std::vector<ir::Op*>* list : lists)
+    statements.insert(statements.end(), list->begin(), list->end());
   const ir::Op* previous = nullptr;
   for (ir::Op* op : statements) {
     if (previous != nullptr && op->parent == previous->parent) move_behind(*previous, *op);
     previous = op;
   }
+  return statements;
 }
 
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate) {

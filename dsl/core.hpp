@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <source_location>
 #include <string>
@@ -96,9 +97,10 @@ handle bitcast(ElementType to, handle x);
 handle load(ir::ParamId tensor, const handle* indices, std::size_t rank, handle other);
 ir::Op* store(ir::ParamId tensor, const handle* indices, std::size_t rank, handle value,
               handle mask);
-/// Moves statements of one region that were appended against the order given here, which is that of
-/// the user's program, behind those that they follow; what was computed for them alone goes along.
-void put_in_order(const std::vector<ir::Op*>& statements);
+/// The lists' statements, one list after the other, which is the order of the user's program. Those
+/// of one region that were appended against it move behind those that they follow; what was
+/// computed for them alone goes along.
+std::vector<ir::Op*> in_order(std::initializer_list<const std::vector<ir::Op*>*> lists);
 
 handle dot(handle a, handle b, axis_key axis, bool fast_accumulate);
 handle reduce(ir::ReduceKind kind, handle x, axis_key axis, std::int64_t group);

@@ -377,11 +377,7 @@ stored store(const P& target, const V& value, const mask<E>& guard,
 /// order the compiler evaluates those in.
 template <std::same_as<stored>... S>
 stored stores(const S&... all) {
-  stored joined;
-  (joined.statements.insert(joined.statements.end(), all.statements.begin(), all.statements.end()),
-   ...);
-  detail::core::put_in_order(joined.statements);
-  return joined;
+  return {detail::core::in_order({&all.statements...})};
 }
 inline stored operator,(const stored& first, const stored& second) {
   return stores(first, second);
