@@ -286,11 +286,17 @@ class Chooser {
     t.scales_on_n = run == 1;
     t.row_scales = run > 1 && run % t.n != 0 ? static_cast<int>(t.n / std::gcd(t.n, run)) : 1;
     t.bulk_store = !c.swap && s.tma_store != 0;
+    const ir::Op* staged = nullptr;  // takes no registers
+    for (const ir::Op* op : function_.body->ops) {
+      if (op->kind != OpKind::store) continue;
+      t.out_bytes = param_bytes(*op);
+      if (t.bulk_store && s.split_fold == 1 && !s.stream_fold)
+        staged = load_stored_over(function_, *op);
+    }
     for (const ir::Op* op : function_.body->ops) {
       const bool load = op->kind == OpKind::load;
       const bool whole = load && op->result()->type.axes.size() > 1;
-      if (op->kind == OpKind::store) t.out_bytes = param_bytes(*op);
-      t.epilogue_tiles |= op->kind == OpKind::reduce || (whole && !comes_staged(*op, s));
+      t.epilogue_tiles |= op->kind == OpKind::reduce || (whole && op != staged);
       t.epilogue_columns |= load && op->result()->type.has_axis(c.swap ? x : y);
     }
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
@@ -299,14 +305,6 @@ class Chooser {
 
   int param_bytes(const ir::Op& op) const {
     return size_in_bytes(function_.params[static_cast<std::size_t>(op.attr.index)].element);
-  }
-
-  // Whether TMA brings a tile to where its successor is staged (load_stored_over), so that it takes
-  // no registers.
-  bool comes_staged(const ir::Op& load, const Schedule& s) const {
-    const ir::Param& param = function_.params[static_cast<std::size_t>(load.attr.index)];
-    return param.access == ir::Access::inout && param_bytes(load) == 4 && s.split_fold == 1 &&
-           s.tma_store != 0 && !s.stream_fold;
   }
 
   // Programs for each pair of blocks of the two axes: the extents of the grid that neither counts.

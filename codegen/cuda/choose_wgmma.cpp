@@ -6,8 +6,9 @@
 namespace octile::cuda {
 namespace {
 
-// Fitted to 1102 block-scaled products on an H100, and seen to be as good for 1480 others, of sums
-// in place too (bench/NOTES.md). Clocks are an SM's under load.
+// Fitted to 1102 block-scaled products on an H100; what narrow parts, columns, exchanges, split
+// folds and shared SMs cost was set by 2009 later ones, of sums in place too (bench/NOTES.md).
+// Clocks are an SM's under load.
 constexpr double kClocksPerMicrosecond = 1533;
 constexpr double kLaunch = 2.0;         // microseconds
 constexpr double kTileOverhead = 1279;  // clocks: first operands, barriers
@@ -76,7 +77,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const int per_consumer = blocks / consumers;
 
   // One instruction has to do with the registers that a thread is launched with.
-  const RegisterShares shares = share_registers(consumers, true, ctas_per_sm);
+  const int all_consumers = s.ping_pong ? 2 * consumers : consumers;
+  const RegisterShares shares = share_registers(all_consumers, true, ctas_per_sm);
   if (n / 2 + kBesideProduct > shares.launched) return std::nullopt;
   const int sets = t.promoted ? std::max(1, s.accumulators) : 0;
   if (sets == 2 && per_consumer > 1) return std::nullopt;
@@ -115,8 +117,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   };
   double stages = stages_in(shared - (bulk_store ? t.out_bytes * m * n : 0));
   if (bulk_store && stages < kEnoughStages && m * n > 128 * 128)
-    stages =
-        std::max(stages, stages_in(shared - kTwoParts * consumers - (t.promoted ? kPanels : 0.0)));
+    stages = std::max(stages,
+                      stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
   double trip =
       std::pow(std::pow(per_consumer * block, kSharpOverlap) +
                    std::pow(sharing * (reads + stage) / kSharedBytesPerClock, kSharpOverlap) +

@@ -174,17 +174,20 @@ void Emitter::panel_load(const PanelLoad& p) {
 // for after the loop, where what was read may be out of scope.)
 void Emitter::release_panel(const FoldPlan& plan, bool in_loop) {
   out_.line("column = 0;");
-  if (!in_loop) out_.line("fence_async_proxy();");
-  out_.line("u32 bits = 0;");
-  for (const PanelLoad& p : plan.panels) {
-    if (!in_loop) break;
-    int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
-    out_.line("#pragma unroll");
-    out_.line("for (int i = 0; i < {}; ++i) bits |= bit_cast<u32>({}_next[i]);", count,
-              name_of(p.load->result()));
+  if (in_loop) {
+    out_.line("u32 bits = 0;");
+    for (const PanelLoad& p : plan.panels) {
+      int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
+      out_.line("#pragma unroll");
+      out_.line("for (int i = 0; i < {}; ++i) bits |= bit_cast<u32>({}_next[i]);", count,
+                name_of(p.load->result()));
+    }
+  } else {
+    out_.line("fence_async_proxy();");
   }
   out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));");
+  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot{});",
+            in_loop ? " + (bits & nothing)" : "");
   advance("slot", "slot_phase", kPanelSlots);
 }
 

@@ -159,30 +159,29 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
   return {};
 }
 
-const ir::Op* load_stored_over(const ir::Function& function, const TmaStore& store) {
-  const ir::Op& to = *store.store;
-  const std::size_t rank = store.dim_order.size();
-  if (size_in_bytes(function.params[static_cast<std::size_t>(to.attr.index)].element) != 4)
-    return nullptr;
+const ir::Op* load_stored_over(const ir::Function& function, const ir::Op& store) {
+  const ir::Param& param = function.params[static_cast<std::size_t>(store.attr.index)];
+  const std::size_t rank = param.shape.size();
+  if (size_in_bytes(param.element) != 4) return nullptr;
   const ir::Op* found = nullptr;
   int accesses = 0;
   std::unordered_map<const ir::Value*, std::vector<const ir::Op*>> users;
   ir::for_each_op(*function.body, [&](const ir::Op& op) {
     for (const ir::Value* v : op.operands) users[v].push_back(&op);
     bool access = op.kind == OpKind::load || op.kind == OpKind::store;
-    if (!access || op.attr.index != to.attr.index) return;
+    if (!access || op.attr.index != store.attr.index) return;
     ++accesses;
     if (op.kind == OpKind::load && op.parent == function.body && !op.attr.has_other &&
-        std::equal(op.operands.begin(), op.operands.end(), to.operands.begin(),
-                   to.operands.begin() + static_cast<std::ptrdiff_t>(rank)))
+        std::equal(op.operands.begin(), op.operands.end(), store.operands.begin(),
+                   store.operands.begin() + static_cast<std::ptrdiff_t>(rank)))
       found = &op;
   });
   if (found == nullptr || accesses != 2) return nullptr;
-  for (const ir::Op* op = found; op != &to;) {
+  for (const ir::Op* op = found; op != &store;) {
     const auto& next = users[op->result()];
     if (next.size() != 1 || next[0]->parent != function.body) return nullptr;
     op = next[0];
-    if (op != &to && !ir::info(op->kind).elementwise) return nullptr;
+    if (op != &store && !ir::info(op->kind).elementwise) return nullptr;
   }
   return found;
 }

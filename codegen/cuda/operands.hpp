@@ -45,7 +45,7 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
 /// The only other access to the tensor that `store` writes, a load of the same tile whose result
 /// reaches the store through single uses and nothing else; null if there is none. Of 4-byte
 /// elements, which a thread stages pair by pair.
-const ir::Op* load_stored_over(const ir::Function& function, const TmaStore& store);
+const ir::Op* load_stored_over(const ir::Function& function, const ir::Op& store);
 
 /// Axes in the order of a blocked layout: first the one that is contiguous in most accesses, then
 /// the rest; `vector` becomes the elements of it that fill 16 bytes.

@@ -45,7 +45,7 @@ void Planner::plan_stores() {
   });
   // Of a streamed tile, only the last piece is stored.
   if (plan_.stores.size() == 1 && !schedule().stream_fold)
-    plan_.stores[0].staged = load_stored_over(function_, plan_.stores[0]);
+    plan_.stores[0].staged = load_stored_over(function_, *plan_.stores[0].store);
 }
 
 void Planner::plan_shared_memory() {

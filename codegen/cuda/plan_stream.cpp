@@ -49,8 +49,7 @@ void Planner::plan_stream() {
   if (!is_same_for_all_tiles(fold.operand(0))) {
     refuse(
         "stream_fold shares trips out evenly, but their number isn't one that all tiles have; "
-        "leave "
-        "it out");
+        "leave it out");
   }
   for (const ir::Op* op : function_.body->ops) {
     if (op == &fold) break;

@@ -143,14 +143,21 @@ TEST_F(Gpu, LaunchAttributesDontChangeResults) {
   }
 }
 
+/// What the runtime has no need of.
+struct Graphs {
+  decltype(&cuStreamBeginCapture) begin =
+      driver_function<decltype(&cuStreamBeginCapture)>("cuStreamBeginCapture_v2");
+  decltype(&cuStreamEndCapture) end =
+      driver_function<decltype(&cuStreamEndCapture)>("cuStreamEndCapture");
+  decltype(&cuGraphInstantiate) instantiate =
+      driver_function<decltype(&cuGraphInstantiate)>("cuGraphInstantiateWithFlags");
+  decltype(&cuGraphLaunch) launch = driver_function<decltype(&cuGraphLaunch)>("cuGraphLaunch");
+};
+
 TEST_F(Gpu, RunsOnTheCallersStreamAndInGraphs) {
   Stream::gpu();  // makes the primary context current
   const Driver& driver = Driver::get();
-  const auto begin = driver_function<decltype(&cuStreamBeginCapture)>("cuStreamBeginCapture_v2");
-  const auto end = driver_function<decltype(&cuStreamEndCapture)>("cuStreamEndCapture");
-  const auto instantiate =
-      driver_function<decltype(&cuGraphInstantiate)>("cuGraphInstantiateWithFlags");
-  const auto launch = driver_function<decltype(&cuGraphLaunch)>("cuGraphLaunch");
+  const auto [begin, end, instantiate, launch] = Graphs{};
   CUstream stream = nullptr;
   driver.check(driver.stream_create(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
   const auto k = axpy();
@@ -225,11 +232,7 @@ TEST_F(Gpu, StreamedFoldsOfTwoStreamsDontMeet) {
 TEST_F(Gpu, StreamedFoldsRunInGraphs) {
   const CUstream stream = new_stream();
   const Driver& driver = Driver::get();
-  const auto begin = driver_function<decltype(&cuStreamBeginCapture)>("cuStreamBeginCapture_v2");
-  const auto end = driver_function<decltype(&cuStreamEndCapture)>("cuStreamEndCapture");
-  const auto instantiate =
-      driver_function<decltype(&cuGraphInstantiate)>("cuGraphInstantiateWithFlags");
-  const auto launch = driver_function<decltype(&cuGraphLaunch)>("cuGraphLaunch");
+  const auto [begin, end, instantiate, launch] = Graphs{};
   Streamed product;
   Tensor d = Streamed::output();
   // Compiled and loaded, but without memory on this stream.
