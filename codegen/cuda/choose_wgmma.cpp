@@ -88,6 +88,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double scales = (t.promoted ? t.row_scales : 0) + (t.scales_on_n ? n / 2 : 0);
   double epilogue_registers = t.epilogue_tiles ? sums + kRichEpilogue : 0;
   epilogue_registers += t.epilogue_columns ? n / 4 + kOtherRegisters : 0;
+  epilogue_registers += t.epilogue_functions ? kRichEpilogue : 0;
   const double registers =
       sums + kOtherRegisters + std::max(sets * n / 2 + scales, epilogue_registers);
   if (registers > shares.consumer) return std::nullopt;

@@ -15,14 +15,15 @@ struct WgmmaTiles {
   double k_bytes = 128;        ///< of one trip
   double trips = 1;            ///< of the whole fold
   double tiles = 1;
-  double bytes = 0;               ///< that the whole launch has to read and write at the least
-  int out_bytes = 2;              ///< of an element that is stored
-  int row_scales = 1;             ///< distinct values along N that a trip's sums are scaled by
-  bool promoted = false;          ///< sums leave the tensor core after every trip
-  bool bulk_store = true;         ///< results can leave by TMA, unless the fold is split
-  bool scales_on_n = false;       ///< each column of N has a scale of its own
-  bool epilogue_tiles = false;    ///< whole tiles are loaded or reduced beside the sums
-  bool epilogue_columns = false;  ///< a value per column is loaded beside the sums
+  double bytes = 0;                 ///< that the whole launch has to read and write at the least
+  int out_bytes = 2;                ///< of an element that is stored
+  int row_scales = 1;               ///< distinct values along N that a trip's sums are scaled by
+  bool promoted = false;            ///< sums leave the tensor core after every trip
+  bool bulk_store = true;           ///< results can leave by TMA, unless the fold is split
+  bool scales_on_n = false;         ///< each column of N has a scale of its own
+  bool epilogue_tiles = false;      ///< whole tiles are loaded or reduced beside the sums
+  bool epilogue_columns = false;    ///< a value per column is loaded beside the sums
+  bool epilogue_functions = false;  ///< sums go through exp, erf and the like
 };
 
 /// Consumer warpgroups of a tile of `m` rows, unless the schedule says how many.

@@ -16,14 +16,17 @@ bool has_tile(const ir::Value* v) {
 
 }  // namespace
 
-// Declares the carried values and gives them their initial ones.
-void Emitter::begin_carried(const ir::Op& op) {
+void Emitter::declare_carried(const ir::Op& op) {
   const ir::Region& body = *op.regions[0];
+  for (std::size_t i = 0; i < op.results.size(); ++i)
+    names_[body.args[i + 1]] = declare(op.results[i]);
+}
+
+// Gives the carried values their initial ones.
+void Emitter::begin_carried(const ir::Op& op) {
   for (std::size_t i = 0; i < op.results.size(); ++i) {
-    std::string initial = expr(op.operands[i + 1]);
-    std::string name = declare(op.results[i]);
-    names_[body.args[i + 1]] = name;
     const ir::Value* v = op.results[i];
+    std::string initial = expr(op.operands[i + 1]), name = names_.at(v);
     int loops = open_loops(v->type.axes, {});
     std::string at =
         has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
@@ -72,6 +75,7 @@ void Emitter::name_index(const ir::Op& fold, const std::string& trip) {
 void Emitter::fold(const ir::Op& op) {
   if (const FoldPlan* plan = plan_.find_fold(&op))
     return plan_.mma_sync ? copied_fold(*plan) : pipelined_fold(*plan);
+  declare_carried(op);
   begin_carried(op);
   std::string index = name_of(op.regions[0]->args[0]);
   names_[op.regions[0]->args[0]] = index;
@@ -152,9 +156,10 @@ void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& su
 
 // What a trip computes without its pipelined dots.
 void Emitter::prepare_trip(const FoldPlan& plan) {
+  if (plan.panels_ahead) release_read_panel(plan);
   if (!plan.panels.empty() && !plan.panels_ahead) {
     for (const PanelLoad& p : plan.panels) declare_panel(p);
-    out_.line("if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+    wait_panel();
     read_panel_column(plan);
   }
   for (const ir::Op* op : plan.fold->regions[0]->ops) {
@@ -195,10 +200,8 @@ void Emitter::wait_stage() {
   out_.line("if (!ready) mbarrier_wait(full + 8 * stage, phase);");
 }
 
-// Goes on to the next stage and asks early whether it is full: the answer comes under the work that
-// follows.
-void Emitter::advance_stage() {
-  advance("stage", "phase", plan_.stages);
+// Asks early whether the next stage is full: the answer comes under the work that follows.
+void Emitter::ask_stage() {
   out_.line("ready = mbarrier_test(full + 8 * stage, phase);");
 }
 
@@ -207,6 +210,12 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
                            int pending) {
   const ir::Region& body = *plan.fold->regions[0];
   bool last = block == plan.blocks - 1;
+  // Counting on before the wait leaves less between the last product and the next.
+  const bool counts = last && !plan.stage_used_late && plan.sets == 1;
+  if (counts) {
+    out_.line("const int done = stage;");
+    advance("stage", "phase", plan_.stages);
+  }
   if (!plan.pipelined_dots.empty()) {
     out_.line("wgmma_wait<{}>();", pending);
     for (const ir::Op* op : plan.pipelined_dots) {
@@ -217,9 +226,10 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   if (last && !plan.stage_used_late) {
     // One lane speaks for all that read small tiles from the stage.
     if (!plan.small.empty()) out_.line("__syncwarp();");
-    release_stage(stage_);
-    if (plan.sets == 1) advance_stage();
+    release_stage(counts ? "done" : stage_);
+    if (counts) ask_stage();
   }
+  if (last && plan.steps_by_panel && !plan.panels_ahead) release_read_panel(plan);
   if (plan.blocks > 1) {
     out_.open("{{");
     block_ = block;
@@ -235,14 +245,18 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   if (last && plan.stage_used_late) {
     out_.line("__syncwarp();");
     release_stage(stage_);
-    if (plan.sets == 1) advance_stage();
+    if (plan.sets == 1) {
+      advance("stage", "phase", plan_.stages);
+      ask_stage();
+    }
   }
 }
 
 void Emitter::pipelined_fold(const FoldPlan& plan) {
   const ir::Op& op = *plan.fold;
   out_.line("// fold, {} stages", plan_.stages);
-  begin_carried(op);
+  declare_carried(op);
+  if (!plan.starts_by_product && !plan.peeled) begin_carried(op);
   if (&plan == &plan_.folds[0]) bring_staged();
   if (plan_.schedule.stream_fold) continue_sums(plan);
   out_.open("{{");
@@ -250,7 +264,9 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   current_fold_ = &plan;
   find_block_values(plan);
   take_turn(plan);
-  begin_panels(plan);
+  for (const PanelLoad& p : plan.panels) {
+    if (plan.panels_ahead) declare_panel(p);
+  }
   if (plan.in_place) {
     in_place_loop(plan);
   } else if (plan.sets == 1) {
@@ -263,9 +279,13 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   // These loops leave a stage that nobody asked about.
   if (plan.in_place || plan.sets > 1) out_.line("ready = false;");
   if (!plan.panels.empty()) {
-    out_.open("if (begin < end && column > 0) {{  // the last slot wasn't read whole");
+    std::string left = "column > 0";
+    if (plan.steps_by_panel)  // with two sets, the last trip leaves its panel
+      left = plan.sets > 1 ? "true" : fmt::format("end % {} > 0", plan_.panel_trips);
+    out_.open("if (begin < end && {}) {{  // the last slot wasn't read whole", left);
     release_panel(plan, plan.panels_ahead);
     out_.close();
+    column_ = -1;
   }
   hand_on_turn(plan);
   current_fold_ = nullptr;
@@ -294,60 +314,106 @@ void Emitter::find_block_values(const FoldPlan& plan) {
 
 // One block at a time: issued, waited for, promoted. Another warpgroup has the tensor core
 // meanwhile.
-void Emitter::one_set_loop(const FoldPlan& plan) {
-  if (plan.unroll > 0) out_.line("#pragma unroll {}", plan.unroll);
-  out_.open("for (int trip = begin; trip < end; ++trip) {{");
+void Emitter::one_set_trip(const FoldPlan& plan, bool is_first) {
   name_index(*plan.fold, "trip");
   wait_stage();
   declare_dots(plan, "");
   for (int block = 0; block < plan.blocks; ++block) {
     issue_block(plan, block, "");
+    if (block == 0 && is_first) begin_panels(plan);
     if (block == 0) prepare_trip(plan);
     if (block == plan.blocks - 1) read_panels(plan, "trip + 1");
     finish_block(plan, block, "", 0);
   }
+}
+
+void Emitter::one_set_loop(const FoldPlan& plan) {
+  if (plan.peeled) {
+    peeled_trip(plan);
+  } else if (!plan.panels.empty()) {
+    out_.open("if (begin < end) {{");
+    begin_panels(plan);
+    out_.close();
+  }
+  const std::string first = plan.peeled ? "begin + 1" : "begin";
+  if (plan.steps_by_panel) {
+    out_.line("#pragma unroll 1");
+    out_.open("for (int base = {}; base < end; base += {}) {{", first, kPanelAlignedTrips);
+    for (int step = 0; step < kPanelAlignedTrips; ++step) {
+      if (step > 0) out_.line("if (base + {} >= end) break;", step);
+      out_.open("{{");
+      out_.line("const int trip = base + {};", step);
+      one_set_trip(plan);
+      out_.close();
+    }
+  } else {
+    if (plan.unroll > 0) out_.line("#pragma unroll {}", plan.unroll);
+    out_.open("for (int trip = {}; trip < end; ++trip) {{", first);
+    one_set_trip(plan);
+  }
   out_.close();
+}
+
+// The first trip by itself, so that it adds to zeros that no register holds.
+void Emitter::peeled_trip(const FoldPlan& plan) {
+  out_.open("if (begin < end) {{");
+  out_.line("const int trip = begin;");
+  const ir::Region& body = *plan.fold->regions[0];
+  for (std::size_t i = 0; i < plan.fold->results.size(); ++i) {
+    const ir::Value* v = plan.fold->results[i];
+    const std::string zeros = names_.at(v) + "_zeros";
+    out_.line("const {} {}[{}] = {{}};", register_type(v->type.element), zeros, register_count(v));
+    names_[body.args[i + 1]] = zeros;
+  }
+  one_set_trip(plan, true);
+  for (std::size_t i = 0; i < plan.fold->results.size(); ++i)
+    names_[body.args[i + 1]] = names_.at(plan.fold->results[i]);
+  no_trips(plan);
 }
 
 // The next trip's block is issued before the last one is promoted, so that the tensor core never
 // waits for this warpgroup.
 void Emitter::two_sets_loop(const FoldPlan& plan) {
-  declare_dots(plan, "_x");
-  declare_dots(plan, "_y");
-  out_.line("int ahead = stage;");
-  out_.line("u32 ahead_phase = phase;");
-  auto issue_next = [&](const std::string& suffix) {
-    out_.line("mbarrier_wait(full + 8 * ahead, ahead_phase);");
-    stage_ = "ahead";
-    issue_block(plan, 0, suffix);
-    stage_ = "stage";
-    advance("ahead", "ahead_phase", plan_.stages);
-  };
-  auto finish = [&](const std::string& suffix, const std::string& trip, int pending) {
-    out_.open("{{");
-    name_index(*plan.fold, trip);
-    prepare_trip(plan);
-    read_panels(plan, trip + " + 1");
-    finish_block(plan, 0, suffix, pending);
+  const std::string sets[] = {"_x", "_y"};
+  for (const std::string& set : sets) declare_dots(plan, set);
+  auto issue_next = [&](const std::string& set) {
+    out_.line("mbarrier_wait(full + 8 * stage, phase);");
+    issue_block(plan, 0, set);
+    out_.line("stage{} = stage;", set);
     advance("stage", "phase", plan_.stages);
+  };
+  auto finish = [&](const std::string& set, bool last) {
+    out_.open("{{");
+    name_index(*plan.fold, "trip");
+    stage_ = "stage" + set;
+    prepare_trip(plan);
+    if (!last) read_panels(plan, "trip + 1");
+    finish_block(plan, 0, set, last ? 0 : 1);
+    stage_ = "stage";
     out_.close();
   };
   out_.open("if (begin < end) {{");
-  issue_next("_x");
-  out_.line("int trip = begin;");
-  out_.open("for (; trip + 2 < end; trip += 2) {{");
-  issue_next("_y");
-  finish("_x", "trip", 1);
-  issue_next("_x");
-  finish("_y", "trip + 1", 1);
+  out_.line("int trip = begin, stage_x, stage_y = 0;");
+  out_.line("bool odd;  // the last trip's set");
+  issue_next(sets[0]);
+  begin_panels(plan);
+  out_.line("#pragma unroll 1");
+  out_.open("while (true) {{");
+  for (int step = 0; step < (plan.steps_by_panel ? kPanelAlignedTrips : 2); ++step) {
+    out_.open("if (trip + 1 >= end) {{");
+    out_.line("odd = {};", step % 2 == 1);
+    out_.line("break;");
+    out_.close();
+    issue_next(sets[(step + 1) % 2]);
+    finish(sets[step % 2], false);
+    out_.line("++trip;");
+  }
   out_.close();
-  out_.open("if (trip + 1 < end) {{");
-  issue_next("_y");
-  finish("_x", "trip", 1);
-  finish("_y", "trip + 1", 0);
+  out_.open("if (odd) {{");
+  finish(sets[1], true);
   out_.close("} else {");
   out_.line("{{");
-  finish("_x", "trip", 0);
+  finish(sets[0], true);
   out_.line("}}");
   out_.line("}}");
   out_.close();
@@ -382,6 +448,7 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
   out_.open("if (begin < end) {{");
   out_.line("mbarrier_wait(full + 8 * stage, phase);");
   issue_block(plan, 0, sets[0]);
+  begin_panels(plan);
   out_.line("int trip = begin;");
   if (plan.unroll > 0) out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (; trip + 1 < end; ++trip) {{");
@@ -395,28 +462,51 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
 void Emitter::in_place_loop(const FoldPlan& plan) {
   const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
   std::string array = names_.at(plan.fold->results[0]);
+  auto trip_body = [&](const std::string& accumulate) {
+    out_.line("mbarrier_wait(full + 8 * stage, phase);");
+    out_.line("pin_registers({});", array);
+    out_.line("wgmma_fence();");
+    issue(d, array, {0, d.shape.m_blocks}, {0, d.chunks}, accumulate);
+    out_.line("wgmma_commit();");
+    out_.line("pin_registers({});", array);
+  };
+  auto next = [&] {
+    out_.line("last = stage;");
+    advance("stage", "phase", plan_.stages);
+  };
+  const bool peeled = plan.starts_by_product;
+  if (peeled) out_.open("if (begin < end) {{");
   out_.line("int last = stage;");
+  if (peeled) {
+    trip_body("0");
+    next();
+  }
   // Unrolled, with a first trip that isn't known, ptxas serialises wgmma.
   if (plan_.schedule.stream_fold) out_.line("#pragma unroll 1");
-  out_.open("for (int trip = begin; trip < end; ++trip) {{");
-  out_.line("mbarrier_wait(full + 8 * stage, phase);");
-  out_.line("pin_registers({});", array);
-  out_.line("wgmma_fence();");
-  issue(d, array, {0, d.shape.m_blocks}, {0, d.chunks}, "1");
-  out_.line("wgmma_commit();");
-  out_.line("pin_registers({});", array);
+  out_.open("for (int trip = begin{}; trip < end; ++trip) {{", peeled ? " + 1" : "");
+  trip_body("1");
   out_.line("wgmma_wait<1>();");
-  out_.open("if (trip > begin) {{");
+  if (!peeled) out_.open("if (trip > begin) {{");
   release_stage("last");
-  out_.close();
-  out_.line("last = stage;");
-  advance("stage", "phase", plan_.stages);
+  if (!peeled) out_.close();
+  next();
   out_.close();
   out_.line("wgmma_wait<0>();");
   out_.line("pin_registers({});", array);
-  out_.open("if (begin < end) {{");
+  if (!peeled) out_.open("if (begin < end) {{");
   release_stage("last");
-  out_.close();
+  peeled ? no_trips(plan) : out_.close();
+}
+
+// Ends the branch of folds that have trips; without any, sums are zero. Pinned there, these zeros
+// take no time of tiles that have trips.
+void Emitter::no_trips(const FoldPlan& plan) {
+  out_.close("} else {");
+  out_.line("{{");
+  begin_carried(*plan.fold);
+  for (const ir::Value* v : plan.fold->results) out_.line("pin_registers({});", names_.at(v));
+  out_.line("}}");
+  out_.line("}}");
 }
 
 }  // namespace octile::cuda

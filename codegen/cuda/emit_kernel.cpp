@@ -20,7 +20,8 @@ Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan
   });
 }
 
-// The producer warpgroup's first warp copies operands, the second panels, the others small tiles.
+// The producer warpgroup's first warp copies operands, the second panels, the others small tiles;
+// where there are none, the last one stores.
 int Emitter::loader_warps() const {
   bool any = std::any_of(plan_.folds.begin(), plan_.folds.end(),
                          [](const FoldPlan& f) { return !f.small.empty(); });
@@ -102,6 +103,11 @@ void Emitter::barrier_setup() {
     out_.line("const u32 staged_full = {};", plan_.panel_bytes > 0
                                                  ? fmt::format("panel_empty + {}", 8 * kPanelSlots)
                                                  : fmt::format("empty + {}", 8 * plan_.stages));
+  if (plan_.store_warp) {
+    const int areas = plan_.consumers * plan_.staging_slots();
+    out_.line("const u32 store_full = ring_address + {}, store_free = store_full + {};",
+              plan_.store_barrier_offset, 8 * areas);
+  }
   out_.open("if (threadIdx.x == 0) {{");
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
@@ -118,6 +124,12 @@ void Emitter::barrier_setup() {
   if (plan_.stages_loads())
     out_.line("for (int w = 0; w < {}; ++w) mbarrier_init(staged_full + 8 * w, 1);",
               plan_.teams * plan_.consumers);
+  if (plan_.store_warp) {
+    out_.open("for (int s = 0; s < {}; ++s) {{", plan_.consumers * plan_.staging_slots());
+    out_.line("mbarrier_init(store_full + 8 * s, 4);");
+    out_.line("mbarrier_init(store_free + 8 * s, 1);");
+    out_.close();
+  }
   out_.line("mbarrier_fence_init();");
   out_.close();
   if (plan_.schedule.stream_fold) share_setup();
@@ -233,16 +245,23 @@ void Emitter::producer() {
   int panel_warps = plan_.panel_bytes > 0 ? 1 : 0;
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
-  out_.open("if (warp == {} && lane == 0) {{  // bulk copies of dot operands", first);
+  // While lanes of a warp wait for one that waits on a barrier, that one polls without rest.
+  out_.line("if (lane > 0{}) return;",
+            loaders > 0 ? fmt::format(" && warp <= {}", first + panel_warps) : std::string{});
+  out_.open("if (warp == {}) {{  // bulk copies of dot operands", first);
   produce_tiles(Role::bulk_copies);
   if (panel_warps > 0) {
-    out_.open("if (warp == {} && lane == 0) {{  // panels of small tiles", first + 1);
+    out_.open("if (warp == {}) {{  // panels of small tiles", first + 1);
     produce_tiles(Role::panels);
   }
   if (loaders > 0) {
     out_.open("if (warp > {}) {{  // small tiles", first + panel_warps);
     out_.line("const int loader = thread - {};", 32 * (first + panel_warps + 1));
     produce_tiles(Role::small_tiles);
+  }
+  if (plan_.store_warp) {
+    out_.open("if (warp == {}) {{  // stores", first + 3);
+    produce_tiles(Role::stores);
   }
   out_.line("__syncwarp();");
   out_.close("} else {");
@@ -269,8 +288,12 @@ void Emitter::name_policies() {
 
 // One role's pass over this CTA's tiles; closes the role's scope.
 void Emitter::produce_tiles(Role role) {
-  out_.line("int {} = 0;", role == Role::panels ? "slot" : "stage");
-  out_.line("u32 phase = 0;");
+  if (role == Role::stores) {
+    begin_stores();
+  } else {
+    out_.line("int {} = 0;", role == Role::panels ? "slot" : "stage");
+    out_.line("u32 phase = 0;");
+  }
   if (role == Role::bulk_copies) name_policies();
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
@@ -278,8 +301,29 @@ void Emitter::produce_tiles(Role role) {
     if (role == Role::panels && !f.panels.empty()) produce_panels(f);
     if (role == Role::small_tiles) produce_small(f);
   }
+  if (role == Role::stores) send_tile();
   out_.close();
+  if (role == Role::stores) out_.line("tma_store_wait_read<0>();");
   out_.close();
+}
+
+// Names what the thread's number gives of each axis. Ranks of a split fold share its results out:
+// they change it.
+void Emitter::name_places() {
+  const std::string_view fixed = plan_.schedule.split_fold > 1 ? "" : "const ";
+  for (const auto& entry : plan_.family.axes()) {
+    const AxisLayout& layout = entry.second;
+    out_.line("{}int {} = {};", fixed, plan_.family.thread_part_name(layout.axis),
+              plan_.family.thread_part(layout.axis));
+  }
+}
+
+// The same at the start of a tile and after its fold, or the compiler keeps every address that
+// follows from it in registers, from before all tiles and through their folds.
+void Emitter::renew_places() {
+  out_.line("const int thread = thread_index(){};",
+            plan_.teams > 1 ? fmt::format(" % {}", plan_.compute_threads) : "");
+  name_places();
 }
 
 void Emitter::consumer() {
@@ -289,8 +333,11 @@ void Emitter::consumer() {
     out_.line("u32 phase = 0;");
     out_.line("bool ready = false;");
     if (plan_.stages_loads()) out_.line("u32 staged_phase = 0;");
+    if (plan_.store_warp && !plan_.stages_loads()) out_.line("u32 store_phases = 0;");
     if (plan_.panel_bytes > 0) {
-      out_.line("int slot = 0, column = 0;");
+      const bool counts = std::any_of(plan_.folds.begin(), plan_.folds.end(),
+                                      [&](const FoldPlan& f) { return counts_columns(f); });
+      out_.line("int slot = 0{};", counts ? ", column = 0" : "");
       out_.line("u32 slot_phase = 0;");
       out_.line("const u32 nothing = threadIdx.y;  // 0, unknown to the compiler");
     }
@@ -299,25 +346,31 @@ void Emitter::consumer() {
     }
   }
   begin_team();
-  for (const auto& entry : plan_.family.axes()) {
-    const AxisLayout& layout = entry.second;
-    bool splits = plan_.schedule.split_fold > 1;
-    out_.line("{}int {} = {};", splits ? "" : "const ", plan_.family.thread_part_name(layout.axis),
-              plan_.family.thread_part(layout.axis));
-  }
+  const bool renews = plan_.specialized && plan_.schedule.split_fold == 1;
+  if (!renews) name_places();
   tile_loop_open();
   skip_tile();
+  if (renews) renew_places();
   family_ = &plan_.family;
   if (plan_.schedule.split_fold > 1) {
     split_body();
   } else if (plan_.schedule.stream_fold) {
     stream_body();
   } else {
-    for (const ir::Op* op : function_.body->ops) operation(*op);
+    int scopes = 0;
+    for (const ir::Op* op : function_.body->ops) {
+      operation(*op);
+      if (!renews || plan_.find_fold(op) == nullptr) continue;
+      out_.open("{{");
+      renew_places();
+      ++scopes;
+    }
+    close_loops(scopes);
   }
   out_.close();
   // Shared memory must outlive the copies that read it.
-  if (!plan_.stores.empty()) out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
+  if (!plan_.stores.empty() && !plan_.store_warp)
+    out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
   end_team();
   if (plan_.specialized && plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
     // Takes the turn that the last warpgroup handed on.

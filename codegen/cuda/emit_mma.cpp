@@ -192,6 +192,7 @@ void Emitter::copied_fold(const FoldPlan& plan) {
   const ir::Op& op = *plan.fold;
   const int stages = plan_.stages, threads = plan_.compute_threads;
   out_.line("// fold, {} stages", stages);
+  declare_carried(op);
   begin_carried(op);
   out_.open("{{");
   out_.line("const int trips = int({});", expr(op.operand(0)));

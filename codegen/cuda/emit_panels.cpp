@@ -36,17 +36,19 @@ void Emitter::produce_panels(const FoldPlan& fold) {
   out_.close();
 }
 
-// The first copy starts at a multiple of the trips that TMA can start at.
+// Whether the place in a panel is a variable.
+bool Emitter::counts_columns(const FoldPlan& plan) const {
+  return !plan.panels.empty() && (!plan.steps_by_panel || plan_.panel_trips > kPanelAlignedTrips);
+}
+
+// Waits for the first panel. The first copy starts at a multiple of the trips that TMA can start
+// at.
 void Emitter::begin_panels(const FoldPlan& plan) {
   if (plan.panels.empty()) return;
-  for (const PanelLoad& p : plan.panels) {
-    if (plan.panels_ahead) declare_panel(p);
-  }
-  out_.open("if (begin < end) {{");
-  out_.line("column = begin % {};", kPanelAlignedTrips);
+  if (plan.steps_by_panel) column_ = 0;
+  if (counts_columns(plan)) out_.line("column = begin % {};", kPanelAlignedTrips);
   out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
   if (plan.panels_ahead) read_panel_column(plan);
-  out_.close();
 }
 
 // Registers for the elements of the trip that is read next.
@@ -60,29 +62,63 @@ void Emitter::declare_panel(const PanelLoad& p) {
 // trip before it.
 void Emitter::read_panels(const FoldPlan& plan, const std::string& next) {
   if (!plan.panels_ahead) return;
-  out_.open("if ({} < end) {{", next);
-  out_.line("if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+  // A column that is known to be in a panel can be read whether or not there is such a trip.
+  const bool known = column_ > 0;
+  if (!known) out_.open("if ({} < end) {{", next);
+  wait_panel();
   read_panel_column(plan);
-  out_.close();
+  if (!known) out_.close();
+}
+
+// The byte of a row that the current trip's column begins at, as a variable part and a known one.
+// A trip whose place in its step is known counts from the step's column, if panels have several.
+std::pair<std::string, int> Emitter::column_bytes() const {
+  if (column_ < 0) return {"4 * column", 0};
+  return {plan_.panel_trips > kPanelAlignedTrips ? "4 * column" : "0", 4 * column_};
+}
+
+// Before the first column of a panel.
+void Emitter::wait_panel() {
+  if (column_ > 0) return;
+  const bool known = column_ == 0 && plan_.panel_trips == kPanelAlignedTrips;
+  out_.line("{}mbarrier_wait(panel_full + 8 * slot, slot_phase);",
+            known ? "" : "if (column == 0) ");
 }
 
 void Emitter::read_panel_column(const FoldPlan& plan) {
   for (const PanelLoad& p : plan.panels) read_panel(p);
-  out_.open("if (++column == {}) {{", plan_.panel_trips);
+  if (column_ >= 0) {
+    ++column_;
+    return;
+  }
+  out_.line("++column;");
+  if (!plan.panels_ahead) release_read_panel(plan);
+}
+
+// Frees a panel of which the last column has been read. That waits for the reads, so it comes as
+// late as it can: right after them, it held up the products that follow.
+void Emitter::release_read_panel(const FoldPlan& plan) {
+  if (column_ >= 0) {
+    if (column_ < kPanelAlignedTrips) return;
+    column_ = 0;
+    if (plan_.panel_trips > kPanelAlignedTrips) out_.line("column += {};", kPanelAlignedTrips);
+  }
+  const bool known = column_ == 0 && plan_.panel_trips == kPanelAlignedTrips;
+  out_.open("{}{{", known ? "" : fmt::format("if (column == {}) ", plan_.panel_trips));
   release_panel(plan, true);
   out_.close();
 }
 
 // Where a row's element of a panel for the current trip lies, in the current slot.
 std::string Emitter::panel_address(const PanelLoad& p, const std::string& row) const {
-  int bytes = 4 * plan_.panel_trips;
+  const auto [column, known] = column_bytes();
   std::string at;
   if (p.rows_adjacent)
-    at = fmt::format("4 * ({}) + {} * column", row, 4 * p.rows);
-  else if (bytes == kSwizzledPanelBytes)
-    at = fmt::format("swizzled_offset<{}>({}, 4 * column)", bytes, row);
+    at = fmt::format("4 * ({}) + {} * ({} + {})", row, p.rows, column, known);
+  else if (const int swizzle = plan_.panel_swizzle(p); swizzle > 0)
+    at = fmt::format("swizzled_offset<{}>({}, {}) + {}", swizzle, row, column, known);
   else
-    at = fmt::format("({}) * {} + 4 * column", row, bytes);
+    at = fmt::format("({}) * {} + {} + {}", row, 4 * plan_.panel_trips, column, known);
   return fmt::format("reinterpret_cast<const {}*>(ring + {} + slot * {} + {})",
                      register_type(p.load->result()->type.element), plan_.panel_offset + p.offset,
                      plan_.panel_bytes, at);
@@ -98,7 +134,7 @@ void Emitter::read_panel(const PanelLoad& p) {
   }
   Runs runs = analysis_.runs(v);
   ir::AxisId axis = v->type.axes[0];
-  bool swizzled = !p.rows_adjacent && 4 * plan_.panel_trips == kSwizzledPanelBytes;
+  bool swizzled = plan_.panel_swizzle(p) > 0;
   auto digits = family_->registers(v->type.axes, runs);
   // The swizzle repeats every 8 rows.
   bool fixed = !swizzled || std::all_of(digits.begin(), digits.end(),
@@ -173,7 +209,7 @@ void Emitter::panel_load(const PanelLoad& p) {
 // address depends on what was read. (A fence would do, but also waits for the tensor core: that is
 // for after the loop, where what was read may be out of scope.)
 void Emitter::release_panel(const FoldPlan& plan, bool in_loop) {
-  out_.line("column = 0;");
+  if (counts_columns(plan)) out_.line("column = 0;");
   if (in_loop) {
     out_.line("u32 bits = 0;");
     for (const PanelLoad& p : plan.panels) {

@@ -1,6 +1,7 @@
 // Stores through shared memory: registers to swizzled staging, from where TMA copies parts of 64
 // rows and one swizzle width. Where shared memory is better spent on stages, a warpgroup has room
-// for two parts, and fills one while the other is copied.
+// for two parts, and fills one while the other is copied. A warp of the producer sends them off
+// where it can, as consumers have the next tile to compute.
 #include "octile/codegen/cuda/emitter.hpp"
 
 namespace octile::cuda {
@@ -91,26 +92,34 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   close_loops(count);
 }
 
+std::string Emitter::staging_text(const std::string& warpgroup) const {
+  return fmt::format("ring_address + {} + {} * {}", plan_.store_offset, warpgroup,
+                     plan_.store_bytes);
+}
+
 // Starts to bring the tile that is stored over to where its result will be staged.
+void Emitter::bring_staged(const TmaStore& t, const std::string& warpgroup) {
+  out_.line("mbarrier_expect(staged_full + 8 * {}, {});", warpgroup,
+            t.parts() * kPartRows * t.swizzle);
+  for (int part = 0; part < t.parts(); ++part) {
+    out_.line("tma_load_{}d({} + {}, map_{}, staged_full + 8 * {}, kEvictFirst{});",
+              t.dim_order.size(), staging_text(warpgroup), part * kPartRows * t.swizzle, t.map,
+              warpgroup, part_coordinates(t, part, plan_.teams > 1 ? "warpgroup" : warpgroup));
+  }
+}
+
 void Emitter::bring_staged() {
+  if (plan_.store_warp) return;
   for (const TmaStore& t : plan_.stores) {
     if (t.staged == nullptr) continue;
     out_.open("if (thread % 128 == 0) {{  // {}, stored over later", param_name(*t.store));
-    out_.line("const u32 staging = ring_address + {} + {} * {};", plan_.store_offset,
-              team_text("warpgroup"), plan_.store_bytes);
     out_.line("tma_store_wait_read<0>();");
-    out_.line("mbarrier_expect(staged_full + 8 * {}, {});", team_text("warpgroup"),
-              t.parts() * kPartRows * t.swizzle);
-    for (int part = 0; part < t.parts(); ++part) {
-      out_.line("tma_load_{}d(staging + {}, map_{}, staged_full + 8 * {}, kEvictFirst{});",
-                t.dim_order.size(), part * kPartRows * t.swizzle, t.map, team_text("warpgroup"),
-                part_coordinates(t, part));
-    }
+    bring_staged(t, team_text("warpgroup"));
     out_.close();
   }
 }
 
-std::string Emitter::part_coordinates(const TmaStore& t, int part) {
+std::string Emitter::part_coordinates(const TmaStore& t, int part, const std::string& warpgroup) {
   const ir::Op& op = *t.store;
   std::string coordinates;
   for (std::size_t d = 0; d < t.dim_order.size(); ++d) {
@@ -119,47 +128,52 @@ std::string Emitter::part_coordinates(const TmaStore& t, int part) {
                 : d == 1 ? part / t.chunks * kPartRows
                          : 0;
     if (first > 0) c += fmt::format(" + {}", first);
-    if (d == 1) c += fmt::format(" + warpgroup * {}", t.rows);
+    if (d == 1) c += fmt::format(" + {} * {}", warpgroup, t.rows);
     coordinates += fmt::format(", int({})", c);
   }
   return coordinates;
 }
 
-// Copies one part from where it is staged.
-void Emitter::copy_part(const TmaStore& t, int part, int place) {
-  out_.line("tma_store_{}d(map_{}, shared_address(staging) + {}{});", t.dim_order.size(), t.map,
-            place * kPartRows * t.swizzle, part_coordinates(t, part));
+// Copies one part from its place in the staging area.
+void Emitter::copy_part(const TmaStore& t, int part, int place, const std::string& warpgroup) {
+  out_.line("tma_store_{}d(map_{}, staging + {}{});", t.dim_order.size(), t.map,
+            place * kPartRows * t.swizzle, part_coordinates(t, part, warpgroup));
 }
 
-// Stages one part, or all of them (-1), and sends them off.
+// Stages one part, or all of them (-1), and sends them off or leaves that to the store warp.
 void Emitter::store_part(const TmaStore& t, int part) {
   const ir::Value* value = t.store->operands[t.dim_order.size()];
+  const int slot = part < 0 ? 0 : part % 2;
+  const std::string turn = fmt::format("{} * warpgroup + {}", plan_.staging_slots(), slot);
   if (t.staged != nullptr) {
     out_.line("mbarrier_wait(staged_full + 8 * {}, staged_phase);", team_text("warpgroup"));
     out_.line("staged_phase ^= 1;");
+  } else if (plan_.store_warp) {
+    out_.line("mbarrier_wait(store_free + 8 * ({}), store_phases >> {} & 1);", turn, slot);
   } else {
     out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();", part < 0 ? 0 : 1);
     out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   }
-  // Read anew, or the compiler keeps this thread's place and every swizzled address in registers
-  // through the fold.
   out_.open("{{");
-  out_.line("const int thread = thread_index(){};",
-            plan_.teams > 1 ? fmt::format(" % {}", plan_.compute_threads) : "");
-  for (ir::AxisId axis : {t.row_axis, t.column_axis})
-    out_.line("const int {} = {};", family_->thread_part_name(axis), family_->thread_part(axis));
   if (size_in_bytes(value->type.element) == 2)
     stage_matrices(t, value, part);
   else
     stage_elements(t, value, part);
   out_.close();
   out_.line("fence_async_proxy();");
+  if (plan_.store_warp) {
+    out_.line("__syncwarp();");
+    out_.line("if (lane == 0) mbarrier_arrive(store_full + 8 * ({}));", turn);
+    if (t.staged == nullptr) out_.line("store_phases ^= {};", 1 << slot);
+    return;
+  }
   out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
+  out_.line("const u32 staging = {};", staging_text(team_text("warpgroup")));
   if (part >= 0) {
-    copy_part(t, part, part % 2);
+    copy_part(t, part, slot, "warpgroup");
   } else {
-    for (int p = 0; p < t.parts(); ++p) copy_part(t, p, p);
+    for (int p = 0; p < t.parts(); ++p) copy_part(t, p, p, "warpgroup");
   }
   out_.line("tma_store_commit();");
   out_.close();
@@ -176,6 +190,53 @@ void Emitter::tma_store(const TmaStore& t) {
     store_part(t, -1);
   }
   out_.close();
+}
+
+// The store warp's side. Each warpgroup's staging area has one slot or two; a slot goes from free
+// to full and back. Of two slots, one is freed when the other has been sent off.
+void Emitter::begin_stores() {
+  out_.line("u32 store_phases = 0;");
+  if (plan_.stages_loads()) return;
+  out_.line("for (int w = 0; w < {}; ++w) mbarrier_arrive(store_free + 8 * {} * w);",
+            plan_.consumers, plan_.staging_slots());
+}
+
+void Emitter::send_part(const TmaStore& t, int part) {
+  const int slots = plan_.staging_slots(), slot = part < 0 ? 0 : part % 2;
+  out_.line("#pragma unroll 1");
+  out_.open("for (int w = 0; w < {}; ++w) {{", plan_.consumers);
+  out_.line("const u32 staging = {};", staging_text("w"));
+  out_.line("mbarrier_wait(store_full + 8 * ({} * w + {}), store_phases >> {} & 1);", slots, slot,
+            slot);
+  if (plan_.cluster_position >= 0) out_.open("if (tile_valid) {{");
+  if (part >= 0) {
+    copy_part(t, part, slot, "w");
+  } else {
+    for (int p = 0; p < t.parts(); ++p) copy_part(t, p, p, "w");
+  }
+  if (plan_.cluster_position >= 0) out_.close();
+  out_.line("tma_store_commit();");
+  out_.close();
+  out_.line("store_phases ^= {};", 1 << slot);
+  out_.line("tma_store_wait_read<{}>();", (slots - 1) * plan_.consumers);
+  if (t.staged != nullptr) return;  // what the next tile adds to takes its place
+  out_.line("for (int w = 0; w < {}; ++w) mbarrier_arrive(store_free + 8 * ({} * w + {}));",
+            plan_.consumers, slots, (slot + 1) % slots);
+}
+
+void Emitter::send_tile() {
+  for (const TmaStore& t : plan_.stores) {
+    if (t.staged == nullptr) continue;
+    out_.line("for (int w = 0; w < {}; ++w) {{", plan_.consumers);
+    bring_staged(t, "w");
+    out_.line("}}");
+  }
+  for (const TmaStore& t : plan_.stores) {
+    out_.line("// {}", param_name(*t.store));
+    for (int part = plan_.stores_in_parts ? 0 : -1; part < (plan_.stores_in_parts ? t.parts() : 0);
+         ++part)
+      send_part(t, part);
+  }
 }
 
 }  // namespace octile::cuda

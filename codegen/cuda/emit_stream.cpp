@@ -34,6 +34,7 @@ void Emitter::stream_body() {
   std::for_each(ops.begin(), fold + 1, [&](const ir::Op* op) { operation(*op); });
   hand_on_sums(plan);
   out_.open("if (share.end(tile, trips) == trips) {{");
+  renew_places();
   add_sums(plan);
   std::for_each(fold + 1, ops.end(), [&](const ir::Op* op) { operation(*op); });
   out_.close();

@@ -57,11 +57,13 @@ class Emitter {
   void barrier_setup();
   void tile_loop_open();
   void producer();
-  enum class Role { bulk_copies, panels, small_tiles };  ///< of the producer's warps
+  enum class Role { bulk_copies, panels, small_tiles, stores };  ///< of the producer's warps
   void produce_tiles(Role role);
   void produce_fold(const FoldPlan& fold);
   void name_policies();
   void produce_tma(const TmaLoad& load);
+  void name_places();
+  void renew_places();
   void consumer();
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
@@ -133,14 +135,19 @@ class Emitter {
     std::string part;  ///< that the digits' element is in, `byte` being known
   };
   void bring_staged();
+  void bring_staged(const TmaStore& t, const std::string& warpgroup);
+  void begin_stores();
+  void send_tile();
+  void send_part(const TmaStore& t, int part);
+  std::string staging_text(const std::string& warpgroup) const;
   const ir::Value* held_ = nullptr;  ///< whose elements are in `held`, counted by `held_digit_`
   std::string held_digit_;
   StoreDigits store_digits(const TmaStore& t, const ir::Value* value);
   std::string begin_part(const TmaStore& t, const StoreDigits& digits, int part);
   void stage_elements(const TmaStore& t, const ir::Value* value, int part);
   void stage_matrices(const TmaStore& t, const ir::Value* value, int part);
-  std::string part_coordinates(const TmaStore& t, int part);
-  void copy_part(const TmaStore& t, int part, int place);
+  std::string part_coordinates(const TmaStore& t, int part, const std::string& warpgroup);
+  void copy_part(const TmaStore& t, int part, int place, const std::string& warpgroup);
   void store_part(const TmaStore& t, int part);
   void tma_store(const TmaStore& t);
   bool meets_itself(const ir::Op& op);
@@ -167,6 +174,11 @@ class Emitter {
   void read_panels(const FoldPlan& plan, const std::string& next);
   void read_panel_column(const FoldPlan& plan);
   void release_panel(const FoldPlan& plan, bool in_loop);
+  void release_read_panel(const FoldPlan& plan);
+  std::pair<std::string, int> column_bytes() const;
+  bool counts_columns(const FoldPlan& plan) const;
+  void wait_panel();
+  int column_ = -1;  ///< of a step's trips that is read next, where it is known
 
   // emit_split.cpp: folds that a cluster shares.
   void split_body();
@@ -219,6 +231,7 @@ class Emitter {
 
   // emit_fold.cpp
   void fold(const ir::Op& op);
+  void declare_carried(const ir::Op& op);
   void begin_carried(const ir::Op& op);
   void end_carried(const ir::Op& op);
   void pipelined_fold(const FoldPlan& plan);
@@ -229,12 +242,15 @@ class Emitter {
   void prepare_trip(const FoldPlan& plan);
   bool is_ready_made(const FoldPlan& plan, const ir::Op& op);
   void wait_stage();
-  void advance_stage();
+  void ask_stage();
   void finish_block(const FoldPlan& plan, int block, const std::string& suffix, int pending);
+  void one_set_trip(const FoldPlan& plan, bool is_first = false);
   void one_set_loop(const FoldPlan& plan);
+  void peeled_trip(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
   void two_sets_blocks_loop(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
+  void no_trips(const FoldPlan& plan);
   void release_stage(const std::string& stage);
   void advance(const std::string& stage, const std::string& phase, int depth);
   bool depends_on_dots(const FoldPlan& plan, const ir::Value* value) const;

@@ -47,6 +47,16 @@ int count_uses_in(const ir::Region& region, const ir::Value* value) {
   return n;
 }
 
+bool is_accessed_after(const ir::Function& function, const ir::Op& store) {
+  bool after = false, found = false;
+  ir::for_each_op(*function.body, [&](const ir::Op& op) {
+    const bool access = op.kind == OpKind::load || op.kind == OpKind::store;
+    found |= after && access && op.attr.index == store.attr.index;
+    after |= &op == &store;
+  });
+  return found;
+}
+
 }  // namespace
 
 bool is_sum_from_zero(const ir::Op& fold) {
@@ -124,6 +134,7 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
   const TensorFacts& facts = request.tensors[static_cast<std::size_t>(store.attr.index)];
   int rank = static_cast<int>(param.shape.size());
   if (store.attr.has_mask || facts.alignment < 16 || store.parent != function.body) return {};
+  if (is_accessed_after(function, store)) return {};  // a bulk copy may be under way by then
   TmaStore t;
   t.store = &store;
   int column_dim = facts.contiguous_dim, row_dim = -1;

@@ -44,11 +44,10 @@ struct SmallLoad {
 
 /// Panels have a ring of their own, which reaches further ahead than the stages' ring.
 inline constexpr int kPanelSlots = 2;
-/// Trips that one copy of a panel may bring, most first: 64 swizzled bytes of each row, or 16.
-inline constexpr int kPanelTrips[] = {16, 4};
-inline constexpr int kSwizzledPanelBytes = 64;
 /// A copy starts at a multiple of this: 16 bytes, as TMA refuses other places of 4-byte elements.
 inline constexpr int kPanelAlignedTrips = 4;
+/// Trips that one copy of a panel may bring, most first. Rows of more than 16 bytes are swizzled.
+inline constexpr int kPanelTrips[] = {16, 8, kPanelAlignedTrips};
 
 /// A small tile of which one dimension is indexed by the fold's trip alone: TMA brings it for
 /// several trips at once, and consumers read one column, that of a trip, at a time. Gathering such
@@ -122,10 +121,14 @@ struct FoldPlan {
   std::vector<const ir::Op*> pipelined_dots;
   bool in_place = false;  ///< the only carried value is add(carried, dot): wgmma adds into it
   std::vector<PanelLoad> panels;
-  bool panels_ahead = false;     ///< consumers read a trip's elements under the trip before it
-  int blocks = 1;                ///< blocks of 64 rows that a trip computes one after the other
-  int sets = 1;                  ///< accumulator sets: blocks that are under way at a time
-  int unroll = 0;                ///< trips per iteration of the consumers' loop; 0: as nvcc likes
+  bool panels_ahead = false;       ///< consumers read a trip's elements under the trip before it
+  int blocks = 1;                  ///< blocks of 64 rows that a trip computes one after the other
+  int sets = 1;                    ///< accumulator sets: blocks that are under way at a time
+  int unroll = 0;                  ///< trips per iteration of the consumers' loop; 0: as nvcc likes
+  bool starts_by_product = false;  ///< in place: the first product overwrites what wgmma adds into
+  bool peeled = false;             ///< the first trip stands before the loop
+  /// An iteration has kPanelAlignedTrips trips, so that each one's column of panels is known.
+  bool steps_by_panel = false;
   bool stage_used_late = false;  ///< something after the dots still reads the stage
   bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
   std::vector<int> copies;       ///< of Plan::copies, that go through the ring
@@ -170,8 +173,11 @@ struct Plan {
   int panel_trips = 16;                   ///< that one copy of a panel brings
   int panel_bytes = 0, panel_offset = 0;  ///< one slot of the panels' ring; where the ring begins
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
+  int store_barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
   bool stores_in_parts = false;           ///< staging holds two parts, used in turn
+  /// A warp of the producer sends off what is staged, so that consumers go on to the next tile.
+  bool store_warp = false;
   int shared_bytes = 0;
   int shared_alignment = 1024;  ///< of the ring, its stages and scratch
   int producer_registers = 0, consumer_registers = 0;
@@ -182,6 +188,11 @@ struct Plan {
   int ctas_per_sm = 1;
 
   int consumer_warps() const { return teams * compute_threads / 32; }
+  int staging_slots() const { return stores_in_parts ? 2 : 1; }
+  /// Bytes that a panel's rows are swizzled over, or 0.
+  int panel_swizzle(const PanelLoad& panel) const {
+    return panel.rows_adjacent || panel_trips == kPanelAlignedTrips ? 0 : 4 * panel_trips;
+  }
   const DotPlan* find_dot(const ir::Op* op) const;
   const FoldPlan* find_fold(const ir::Op* op) const;
   const TmaStore* find_store(const ir::Op* op) const;

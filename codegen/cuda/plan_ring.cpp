@@ -48,8 +48,28 @@ void Planner::plan_stores() {
     plan_.stores[0].staged = load_stored_over(function_, *plan_.stores[0].store);
 }
 
+// Whether a warp that has nothing else to do can send off tiles, and there is a next tile to go on
+// to: it must find their place by itself. Teams have their epilogues under each other's products.
+bool Planner::stores_by_warp() {
+  if (plan_.stores.empty() || !plan_.persistent || plan_.teams > 1 || schedule().stream_fold)
+    return false;
+  for (const FoldPlan& f : plan_.folds) {
+    if (!f.small.empty()) return false;
+  }
+  for (const TmaStore& t : plan_.stores) {
+    for (std::size_t d = 0; d < t.dim_order.size(); ++d) {
+      const std::optional<AffineIndex> place = analysis_.affine(t.store->operand(d));
+      for (const AffineIndex::Term& term : place->terms) {
+        if (!analysis_.is_pointwise(term.value)) return false;
+      }
+    }
+  }
+  return true;
+}
+
 void Planner::plan_shared_memory() {
   int ring = plan_ring();
+  plan_.store_warp = stores_by_warp();
   plan_.scratch_offset = ring;
   int scratch = 0;
   for (DotPlan& d : plan_.dots) {
@@ -69,6 +89,8 @@ void Planner::plan_shared_memory() {
   plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
   int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0) +
                  (plan_.stages_loads() ? plan_.teams * plan_.consumers : 0);
+  plan_.store_barrier_offset = plan_.barrier_offset + 8 * barriers;
+  if (plan_.store_warp) barriers += 2 * plan_.staging_slots() * plan_.consumers;
   plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
   if (plan_.shared_bytes > 0)
     plan_.shared_bytes += plan_.shared_alignment;  // the base may need aligning
@@ -165,7 +187,7 @@ void Planner::choose_store_parts() {
       std::any_of(plan_.stores.begin(), plan_.stores.end(),
                   [](const TmaStore& t) { return t.parts() <= 2 || t.parts() % 2 != 0; }))
     return;
-  plan_.panel_bytes = panel_bytes(kPanelTrips[1]);
+  plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
   const int whole = plan_.store_bytes, fit = stages_that_fit();
   const int overlap = schedule().epilogue_overlap;
   if (overlap == 1 ||
@@ -178,23 +200,26 @@ void Planner::choose_store_parts() {
   if (!plan_.stores_in_parts) plan_.store_bytes = whole;
 }
 
-// As many trips per copy as cost no stage. Threads that read many rows want them at a fixed
-// pitch, one address for all, which swizzled rows don't have.
+// Panels have to reach as far ahead as stages: a ring of few stages has the shortest, which bring
+// the least that isn't used and need no counting; else the longest that cost no stage that
+// matters. Threads that read many rows want them at a fixed pitch, one address for all, which
+// swizzled rows don't have.
 void Planner::choose_panel_trips() {
+  constexpr int kFewStages = 6, kManyStages = 12;
+  const int wanted = schedule().stages > 0 ? schedule().stages : kManyStages;
   bool many_rows = std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
     return !f.panels_ahead && std::any_of(f.panels.begin(), f.panels.end(),
                                           [](const PanelLoad& p) { return !p.rows_adjacent; });
   });
-  int best = -1;
+  plan_.panel_trips = kPanelAlignedTrips;
+  plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
+  const int most = std::min(stages_that_fit(), wanted);
+  if (most <= kFewStages || many_rows) return;
   for (int trips : kPanelTrips) {
-    if (many_rows && 4 * trips == kSwizzledPanelBytes) continue;
-    plan_.panel_bytes = panel_bytes(trips);
-    int fit = std::min(stages_that_fit(), schedule().stages > 0 ? schedule().stages : kMostStages);
-    if (fit <= best) continue;
-    best = fit;
     plan_.panel_trips = trips;
+    plan_.panel_bytes = panel_bytes(trips);
+    if (std::min(stages_that_fit(), wanted) == most) return;
   }
-  plan_.panel_bytes = panel_bytes(plan_.panel_trips);
 }
 
 // One slot of the panels' ring; lays the panels out in it.
@@ -252,13 +277,12 @@ unsigned Planner::grid_positions_without(const ir::Op& load) {
 }
 
 void Planner::map_panels(FoldPlan& f) {
-  int bytes = 4 * plan_.panel_trips;
   for (PanelLoad& p : f.panels) {
     p.map = static_cast<int>(plan_.tensor_maps.size());
     TensorMap map;
     map.param = p.load->attr.index;
     map.dim_order = p.dim_order;
-    map.swizzle_bytes = bytes == kSwizzledPanelBytes && !p.rows_adjacent ? bytes : 0;
+    map.swizzle_bytes = plan_.panel_swizzle(p);
     map.box.assign(p.dim_order.size(), 1);
     map.box[p.rows_adjacent ? 1 : 0] = plan_.panel_trips;
     if (p.has_rows) map.box[p.rows_adjacent ? 0 : 1] = p.rows;
@@ -283,16 +307,22 @@ void Planner::plan_panels(FoldPlan& f) {
   f.panels_ahead = !f.panels.empty() && registers <= kMostRegisters;
 }
 
-// Large tiles gain from a few trips per iteration, which share the bookkeeping of panels. More of
-// them only compile longer, as do pieces of a fold, whose first trip isn't known; without panels,
-// ptxas spills instead.
+// Large tiles gain from a few trips per iteration, which share the bookkeeping of panels, and from
+// sums that needn't be zeroed between the tiles' products. More trips only compile longer, as do
+// pieces of a fold, whose first trip isn't known; without panels, ptxas spills instead.
 void Planner::choose_unroll(FoldPlan& f) {
   constexpr int kLargeSums = 96, kTrips = 3;
   f.unroll = schedule().unroll;
-  if (f.unroll > 0 || f.panels.empty() || schedule().stream_fold) return;
+  if (schedule().stream_fold) return;
+  f.starts_by_product = f.in_place && f.splittable;
+  if (f.panels.empty()) return;
+  f.peeled = f.splittable && f.sets == 1;
+  const bool alternates = f.sets == 2 && f.blocks == 1 && f.panels_ahead;
+  f.steps_by_panel =
+      (f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold == 1;
   int sums = 0;
   for (const ir::Value* v : f.fold->results) sums += register_count(v);
-  if (sums >= kLargeSums) f.unroll = kTrips;
+  if (f.unroll == 0 && sums >= kLargeSums) f.unroll = kTrips;
 }
 
 // A trip's blocks of 64 rows can be computed one after the other, each with the same few

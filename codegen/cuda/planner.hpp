@@ -60,6 +60,7 @@ class Planner {
   // plan_ring.cpp
   void plan_stores();
   void plan_shared_memory();
+  bool stores_by_warp();
   bool uses_reduce() const;
   int reduce_bytes() const;
   int copy_ring();

@@ -1,5 +1,5 @@
 // Decisions of the lowering that show in the emitted text: how long lines stay in the L2, how
-// results are staged, whose turn it is.
+// results are staged and who sends them off, whose turn it is, what a fold's first trip adds to.
 #include <gmock/gmock.h>
 
 #include "octile/kernels/gemm.hpp"
@@ -36,12 +36,12 @@ TEST(Lowering, StagingInPartsMakesRoomForAStage) {
     return tensor_wise().with(knobs).emit(kSizes);
   };
   EXPECT_THAT(emit({BM(128), BN(256)}), HasSubstr("// fold, 4 stages"));
-  EXPECT_THAT(emit({BM(128), BN(256)}), HasSubstr("tma_store_wait_read<1>()"));
+  EXPECT_THAT(emit({BM(128), BN(256)}), HasSubstr("tma_store_wait_read<2>()"));
   EXPECT_THAT(emit({BM(128), BN(256), epilogue_overlap()}), HasSubstr("// fold, 3 stages"));
   EXPECT_THAT(emit({BM(128), BN(256), epilogue_overlap()}),
-              Not(HasSubstr("tma_store_wait_read<1>()")));
+              Not(HasSubstr("tma_store_wait_read<2>()")));
   // A whole tile costs no stage that is missed.
-  EXPECT_THAT(emit({BM(128), BN(128)}), Not(HasSubstr("tma_store_wait_read<1>()")));
+  EXPECT_THAT(emit({BM(128), BN(128)}), Not(HasSubstr("tma_store_wait_read<2>()")));
 }
 
 TEST(Lowering, ATileThatIsAddedToIsBroughtUnderTheFold) {
@@ -55,6 +55,66 @@ TEST(Lowering, ATileThatIsAddedToIsBroughtUnderTheFold) {
     EXPECT_THAT(text, Not(HasSubstr("staged_full")));
     EXPECT_THAT(text, AnyOf(HasSubstr("d_p + i0"), HasSubstr("d_p[i0")));
   }
+}
+
+TEST(Lowering, AnIdleWarpSendsOffTilesWhereThereIsANextOne) {
+  const auto emit = [](std::initializer_list<Knob> knobs) {
+    return fp8_gemm().with(knobs).emit(kSizes);
+  };
+  const std::string text = emit({BM(128), BN(128)});
+  EXPECT_THAT(text, HasSubstr("if (warp == 11) {  // stores"));
+  EXPECT_THAT(text, HasSubstr("mbarrier_arrive(store_full"));
+  EXPECT_THAT(text, Not(HasSubstr("if (thread % 128 == 0) tma_store_wait_read")));
+  for (const Knob& knob : {persistent(false), ping_pong(), stream_fold()}) {
+    const std::string other = emit({BM(128), BN(128), knob});
+    EXPECT_THAT(other, Not(HasSubstr("store_full")));
+    EXPECT_THAT(other, HasSubstr("if (thread % 128 == 0) tma_store_wait_read"));
+  }
+}
+
+// A bulk copy may be under way when the tile is read again.
+TEST(Lowering, ATileThatIsReadAgainIsNotStoredInBulk) {
+  const auto twice = [](bool again) {
+    return kernel("twice", in<e4m3>("a", M, K), in<e4m3>("b", N, K), inout<f32>("d", M, N),
+                  out<f32>("e", M, N),
+                  [again](auto a, auto b, auto d, auto e) {
+                    return grid(M / BM, N / BN, [=](auto i, auto j) {
+                      auto sums = sum(
+                          K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
+                      auto first = store(d(BM[i], BN[j]), sums);
+                      return again ? stores(first, store(e(BM[i], BN[j]), d(BM[i], BN[j]) + 1.0f))
+                                   : stores(first, store(e(BM[i], BN[j]), sums + 1.0f));
+                    });
+                  })
+        .with({BM(128), BN(64)})
+        .emit(kSizes);
+  };
+  EXPECT_THAT(twice(false), HasSubstr("// store d through shared memory"));
+  EXPECT_THAT(twice(true), Not(HasSubstr("// store d through shared memory")));
+  EXPECT_THAT(twice(true), HasSubstr("// store e through shared memory"));
+}
+
+// A lane that polls a barrier polls without rest while others of its warp wait for it.
+TEST(Lowering, LanesThatHaveNothingToDoLeave) {
+  EXPECT_THAT(fp8_gemm().with({BM(128), BN(128)}).emit(kSizes), HasSubstr("if (lane > 0) return;"));
+}
+
+TEST(Lowering, SumsNeedNoZerosBeforeTheFirstProduct) {
+  const std::string promoted = fp8_gemm().with({BM(256), BN(128)}).emit(kSizes);
+  EXPECT_THAT(promoted, HasSubstr("_zeros["));
+  EXPECT_THAT(promoted, HasSubstr("for (int base = begin + 1; base < end; base += 4)"));
+  const std::string in_place = tensor_wise().with({BM(128), BN(128)}).emit(kSizes);
+  EXPECT_THAT(in_place, HasSubstr("for (int trip = begin + 1; trip < end; ++trip)"));
+  // Pieces of a fold begin anywhere.
+  EXPECT_THAT(fp8_gemm().with({BM(256), BN(128), stream_fold()}).emit(kSizes),
+              Not(HasSubstr("_zeros[")));
+}
+
+// Panels of few trips where stages are few; longer ones where many small stages are under way.
+TEST(Lowering, PanelsReachAsFarAsStages) {
+  EXPECT_THAT(fp8_gemm().with({BM(256), BN(128)}).emit(kSizes), Not(HasSubstr("column")));
+  EXPECT_THAT(fp8_gemm().with({BM(64), BN(16), accumulators(2)}).emit(kSizes),
+              HasSubstr("column += 4;"));
 }
 
 TEST(Lowering, PingPongHandsOnTheTurnOncePerTile) {

@@ -140,8 +140,10 @@ TEST_F(Exact, EverySchedule) {
       with({BM(64), BN(4)}),
       with({BM(12), BN(64), swap_operands()}),
   };
-  // Several tiles with rests in both directions; one whole row of tiles; few rows and more K.
-  const std::vector<Shape> shapes = {{300, 520, 640}, {1024, 384, 256}, {9, 576, 2048}};
+  // Several tiles with rests in both directions; one whole row of tiles; few rows and more K; many
+  // tiles for each CTA, with trips that no step of the loop divides.
+  const std::vector<Shape> shapes = {
+      {300, 520, 640}, {1024, 384, 256}, {9, 576, 2048}, {2304, 4104, 896}};
   compile_all({shapes[0]}, schedules);
   for (const Shape& shape : shapes) {
     if (!affordable(shape)) continue;
@@ -161,7 +163,9 @@ TEST_F(Exact, OuterScales) {
       apply_knobs({}, {BM(12), BN(64), swap_operands()}),
       apply_knobs({}, {BM(100), BN(100)}),
   };
-  for (const Shape& shape : {Shape{300, 520, 2304}, Shape{65, 136, 656}, Shape{7, 64, 1024}}) {
+  for (const Shape& shape :
+       {Shape{300, 520, 2304}, Shape{65, 136, 656}, Shape{7, 64, 1024}, Shape{2304, 4104, 896}}) {
+    if (!affordable(shape)) continue;
     const Problem problem(stream(), shape, Fill::integers, {{}, {}, {}, true});
     for (const Schedule& schedule : schedules) check(problem, schedule);
   }

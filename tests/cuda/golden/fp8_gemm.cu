@@ -42,9 +42,10 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const exchange = ring + 114688;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 132096, empty = full + 32;
+  const u32 full = ring_address + 119808, empty = full + 32;
   const u32 panels = ring_address + 114688;
   const u32 panel_full = empty + 32, panel_empty = panel_full + 16;
+  const u32 store_full = ring_address + 119904, store_free = store_full + 16;
   if (threadIdx.x == 0) {
     tma_prefetch_map(map_0);
     tma_prefetch_map(map_1);
@@ -59,12 +60,17 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       mbarrier_init(panel_full + 8 * s, 1);
       mbarrier_init(panel_empty + 8 * s, 8);
     }
+    for (int s = 0; s < 2; ++s) {
+      mbarrier_init(store_full + 8 * s, 4);
+      mbarrier_init(store_free + 8 * s, 1);
+    }
     mbarrier_fence_init();
   }
   __syncthreads();
   if (warp >= 8) {
     registers_decrease<56>();
-    if (warp == 8 && lane == 0) {  // bulk copies of dot operands
+    if (lane > 0) return;
+    if (warp == 8) {  // bulk copies of dot operands
       int stage = 0;
       u32 phase = 0;
       const u64 policy_0 = tiles_1 <= 2 ? kEvictFirst : kEvictNormal;
@@ -96,7 +102,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    if (warp == 9 && lane == 0) {  // panels of small tiles
+    if (warp == 9) {  // panels of small tiles
       int slot = 0;
       u32 phase = 0;
       const int extent_0 = tiles_0;
@@ -111,11 +117,11 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           const int trips = int(ceil_div(K_dim, 128ll));
           const int begin = 0, end = trips;
           #pragma unroll 1
-          for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 16) {
+          for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 4) {
             const long long v_12 = trip;
             mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);
-            mbarrier_expect(panel_full + 8 * slot, 8256);
-            const u32 to = panels + slot * 8704;
+            mbarrier_expect(panel_full + 8 * slot, 2064);
+            const u32 to = panels + slot * 2560;
             tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
             tma_load_2d(to + 512, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
             if (++slot == 2) {
@@ -126,17 +132,41 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
+    if (warp == 11) {  // stores
+      u32 store_phases = 0;
+      for (int w = 0; w < 2; ++w) mbarrier_arrive(store_free + 8 * 1 * w);
+      const int extent_0 = tiles_0;
+      const int extent_1 = tiles_1;
+      for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
+        const int layer = extent_0 * extent_1;
+        const int in_layer = tile % layer, group = 8 * extent_1;
+        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
+        const long long grid_0 = first + in_layer % group % width;
+        const long long grid_1 = in_layer % group / width;
+        // d
+        #pragma unroll 1
+        for (int w = 0; w < 2; ++w) {
+          const u32 staging = ring_address + 98304 + w * 8192;
+          mbarrier_wait(store_full + 8 * (1 * w + 0), store_phases >> 0 & 1);
+          tma_store_2d(map_2, staging + 0, int((grid_1 * 64ll)), int((grid_0 * 128ll) + w * 64));
+          tma_store_commit();
+        }
+        store_phases ^= 1;
+        tma_store_wait_read<0>();
+        for (int w = 0; w < 2; ++w) mbarrier_arrive(store_free + 8 * (1 * w + 0));
+      }
+      tma_store_wait_read<0>();
+    }
     __syncwarp();
   } else {
   registers_increase<224>();
   int stage = 0;
   u32 phase = 0;
   bool ready = false;
-  int slot = 0, column = 0;
+  u32 store_phases = 0;
+  int slot = 0;
   u32 slot_phase = 0;
   const u32 nothing = threadIdx.y;  // 0, unknown to the compiler
-  const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
-  const int BN_t = thread % 4 * 2;
   const int extent_0 = tiles_0;
   const int extent_1 = tiles_1;
   for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
@@ -145,51 +175,20 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     const int first = in_layer / group * 8, width = min(8, extent_0 - first);
     const long long grid_0 = first + in_layer % group % width;
     const long long grid_1 = in_layer % group / width;
+    const int thread = thread_index();
+    const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
+    const int BN_t = thread % 4 * 2;
     const long long ceil_div_11 = ceil_div(K_dim, 128ll);
     // fold, 4 stages
     float fold_33[32];
-    #pragma unroll
-    for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
-      #pragma unroll
-      for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-        #pragma unroll
-        for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-          fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = 0.0f;
-        }
-      }
-    }
     {
       const int trips = int(ceil_div_11);
       const int begin = 0, end = trips;
       float sb_18_next[1];
       float sa_22_next[2];
       if (begin < end) {
-        column = begin % 4;
-        mbarrier_wait(panel_full + 8 * slot, slot_phase);
-        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
-        {
-          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
-          #pragma unroll
-          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
-          }
-        }
-        if (++column == 16) {
-          column = 0;
-          u32 bits = 0;
-          #pragma unroll
-          for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
-          #pragma unroll
-          for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
-          __syncwarp();
-          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
-          if (++slot == 2) {
-            slot = 0;
-            slot_phase ^= 1;
-          }
-        }
-      }
-      for (int trip = begin; trip < end; ++trip) {
+        const int trip = begin;
+        const float fold_33_zeros[32] = {};
         const long long v_12 = trip;
         if (!ready) mbarrier_wait(full + 8 * stage, phase);
         float dot_29[32];
@@ -205,6 +204,15 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
         wgmma_commit();
         pin_registers(dot_29);
+        mbarrier_wait(panel_full + 8 * slot, slot_phase);
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 0);
+        {
+          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 0);
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
+          }
+        }
         const long long mul_14 = (grid_1 * 64ll);
         float sb_18[1];
         {
@@ -228,18 +236,206 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           }
         }
         pin_registers(mul_41);
-        if (trip + 1 < end) {
-          if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
-          {
-            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 4);
+        {
+          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 4);
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
+          }
+        }
+        const int done = stage;
+        if (++stage == 4) {
+          stage = 0;
+          phase ^= 1;
+        }
+        wgmma_wait<0>();
+        pin_registers(dot_29);
+        if (lane == 0) mbarrier_arrive(empty + 8 * done);
+        ready = mbarrier_test(full + 8 * stage, phase);
+        #pragma unroll
+        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             #pragma unroll
-            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
+            for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33_zeros[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
             }
           }
-          if (++column == 16) {
-            column = 0;
+        }
+      } else {
+      {
+      #pragma unroll
+      for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+        #pragma unroll
+        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+          #pragma unroll
+          for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+            fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = 0.0f;
+          }
+        }
+      }
+      pin_registers(fold_33);
+      }
+      }
+      #pragma unroll 1
+      for (int base = begin + 1; base < end; base += 4) {
+        {
+          const int trip = base + 0;
+          const long long v_12 = trip;
+          if (!ready) mbarrier_wait(full + 8 * stage, phase);
+          float dot_29[32];
+          pin_registers(dot_29);
+          wgmma_fence();
+          {
+            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
+            const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
+          }
+          wgmma_commit();
+          pin_registers(dot_29);
+          const long long mul_14 = (grid_1 * 64ll);
+          float sb_18[1];
+          {
+            constexpr int BN_i1 = 0;
+            constexpr int BN_i8 = 0;
+            sb_18[0] = sb_18_next[0];
+          }
+          const long long mul_19 = (grid_0 * 128ll);
+          float sa_22[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22[BM_i8] = sa_22_next[BM_i8];
+          }
+          float mul_41[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            {
+              constexpr int BN_i1 = 0;
+              constexpr int BN_i8 = 0;
+              mul_41[BM_i8] = (sa_22[BM_i8] * sb_18[0]);
+            }
+          }
+          pin_registers(mul_41);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 8);
+          {
+            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 8);
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
+            }
+          }
+          const int done = stage;
+          if (++stage == 4) {
+            stage = 0;
+            phase ^= 1;
+          }
+          wgmma_wait<0>();
+          pin_registers(dot_29);
+          if (lane == 0) mbarrier_arrive(empty + 8 * done);
+          ready = mbarrier_test(full + 8 * stage, phase);
+          #pragma unroll
+          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              #pragma unroll
+              for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+                fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+              }
+            }
+          }
+        }
+        if (base + 1 >= end) break;
+        {
+          const int trip = base + 1;
+          const long long v_12 = trip;
+          if (!ready) mbarrier_wait(full + 8 * stage, phase);
+          float dot_29[32];
+          pin_registers(dot_29);
+          wgmma_fence();
+          {
+            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
+            const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
+          }
+          wgmma_commit();
+          pin_registers(dot_29);
+          const long long mul_14 = (grid_1 * 64ll);
+          float sb_18[1];
+          {
+            constexpr int BN_i1 = 0;
+            constexpr int BN_i8 = 0;
+            sb_18[0] = sb_18_next[0];
+          }
+          const long long mul_19 = (grid_0 * 128ll);
+          float sa_22[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22[BM_i8] = sa_22_next[BM_i8];
+          }
+          float mul_41[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            {
+              constexpr int BN_i1 = 0;
+              constexpr int BN_i8 = 0;
+              mul_41[BM_i8] = (sa_22[BM_i8] * sb_18[0]);
+            }
+          }
+          pin_registers(mul_41);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 12);
+          {
+            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 12);
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
+            }
+          }
+          const int done = stage;
+          if (++stage == 4) {
+            stage = 0;
+            phase ^= 1;
+          }
+          wgmma_wait<0>();
+          pin_registers(dot_29);
+          if (lane == 0) mbarrier_arrive(empty + 8 * done);
+          ready = mbarrier_test(full + 8 * stage, phase);
+          #pragma unroll
+          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              #pragma unroll
+              for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+                fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+              }
+            }
+          }
+        }
+        if (base + 2 >= end) break;
+        {
+          const int trip = base + 2;
+          const long long v_12 = trip;
+          if (!ready) mbarrier_wait(full + 8 * stage, phase);
+          float dot_29[32];
+          pin_registers(dot_29);
+          wgmma_fence();
+          {
+            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
+            const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
+          }
+          wgmma_commit();
+          pin_registers(dot_29);
+          {
             u32 bits = 0;
             #pragma unroll
             for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
@@ -252,28 +448,131 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
               slot_phase ^= 1;
             }
           }
-        }
-        wgmma_wait<0>();
-        pin_registers(dot_29);
-        if (lane == 0) mbarrier_arrive(empty + 8 * stage);
-        if (++stage == 4) {
-          stage = 0;
-          phase ^= 1;
-        }
-        ready = mbarrier_test(full + 8 * stage, phase);
-        #pragma unroll
-        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+          const long long mul_14 = (grid_1 * 64ll);
+          float sb_18[1];
+          {
+            constexpr int BN_i1 = 0;
+            constexpr int BN_i8 = 0;
+            sb_18[0] = sb_18_next[0];
+          }
+          const long long mul_19 = (grid_0 * 128ll);
+          float sa_22[2];
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22[BM_i8] = sa_22_next[BM_i8];
+          }
+          float mul_41[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            {
+              constexpr int BN_i1 = 0;
+              constexpr int BN_i8 = 0;
+              mul_41[BM_i8] = (sa_22[BM_i8] * sb_18[0]);
+            }
+          }
+          pin_registers(mul_41);
+          if (trip + 1 < end) {
+            mbarrier_wait(panel_full + 8 * slot, slot_phase);
+            sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 0);
+            {
+              const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 0);
+              #pragma unroll
+              for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+                sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
+              }
+            }
+          }
+          const int done = stage;
+          if (++stage == 4) {
+            stage = 0;
+            phase ^= 1;
+          }
+          wgmma_wait<0>();
+          pin_registers(dot_29);
+          if (lane == 0) mbarrier_arrive(empty + 8 * done);
+          ready = mbarrier_test(full + 8 * stage, phase);
+          #pragma unroll
+          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
             #pragma unroll
-            for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              #pragma unroll
+              for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+                fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+              }
+            }
+          }
+        }
+        if (base + 3 >= end) break;
+        {
+          const int trip = base + 3;
+          const long long v_12 = trip;
+          if (!ready) mbarrier_wait(full + 8 * stage, phase);
+          float dot_29[32];
+          pin_registers(dot_29);
+          wgmma_fence();
+          {
+            const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
+            const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
+            wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
+          }
+          wgmma_commit();
+          pin_registers(dot_29);
+          const long long mul_14 = (grid_1 * 64ll);
+          float sb_18[1];
+          {
+            constexpr int BN_i1 = 0;
+            constexpr int BN_i8 = 0;
+            sb_18[0] = sb_18_next[0];
+          }
+          const long long mul_19 = (grid_0 * 128ll);
+          float sa_22[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            sa_22[BM_i8] = sa_22_next[BM_i8];
+          }
+          float mul_41[2];
+          #pragma unroll
+          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+            {
+              constexpr int BN_i1 = 0;
+              constexpr int BN_i8 = 0;
+              mul_41[BM_i8] = (sa_22[BM_i8] * sb_18[0]);
+            }
+          }
+          pin_registers(mul_41);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 4);
+          {
+            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 4);
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
+            }
+          }
+          const int done = stage;
+          if (++stage == 4) {
+            stage = 0;
+            phase ^= 1;
+          }
+          wgmma_wait<0>();
+          pin_registers(dot_29);
+          if (lane == 0) mbarrier_arrive(empty + 8 * done);
+          ready = mbarrier_test(full + 8 * stage, phase);
+          #pragma unroll
+          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+            #pragma unroll
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              #pragma unroll
+              for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
+                fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
+              }
             }
           }
         }
       }
-      if (begin < end && column > 0) {  // the last slot wasn't read whole
-        column = 0;
+      if (begin < end && end % 4 > 0) {  // the last slot wasn't read whole
         u32 bits = 0;
         #pragma unroll
         for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
@@ -287,44 +586,42 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    const long long mul_35 = (grid_1 * 64ll);
-    const long long mul_38 = (grid_0 * 128ll);
-    // store d through shared memory
     {
-      unsigned char* const staging = ring + 98304 + warpgroup * 8192;
-      if (thread % 128 == 0) tma_store_wait_read<0>();
-      named_barrier_sync(8 + warpgroup, 128);
+      const int thread = thread_index();
+      const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
+      const int BN_t = thread % 4 * 2;
+      const long long mul_35 = (grid_1 * 64ll);
+      const long long mul_38 = (grid_0 * 128ll);
+      // store d through shared memory
       {
-        const int thread = thread_index();
-        const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
-        const int BN_t = thread % 4 * 2;
-        const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to
-        #pragma unroll
-        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
-          const int byte = (0 + BN_i8 * 8) * 2;
-          u32 pairs[2];
+        unsigned char* const staging = ring + 98304 + warpgroup * 8192;
+        mbarrier_wait(store_free + 8 * (1 * warpgroup + 0), store_phases >> 0 & 1);
+        {
+          const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to
           #pragma unroll
-          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            alignas(4) unsigned short elements[2];
+          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+            const int byte = (0 + BN_i8 * 8) * 2;
+            u32 pairs[2];
             #pragma unroll
-            for (int pair = 0; pair < 2; pair += 2) {
-              auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
-              const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
-              memcpy(&elements[pair], &packed, 4);
+            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+              alignas(4) unsigned short elements[2];
+              #pragma unroll
+              for (int pair = 0; pair < 2; pair += 2) {
+                auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
+                const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
+                memcpy(&elements[pair], &packed, 4);
+              }
+              memcpy(&pairs[BM_i8], elements, 4);
             }
-            memcpy(&pairs[BM_i8], elements, 4);
+            store_matrices(shared_address(staging + (0 * 1 + byte / 128) * 8192) + swizzled_offset<128>(row, byte % 128), pairs[0], pairs[1]);
           }
-          store_matrices(shared_address(staging + (0 * 1 + byte / 128) * 8192) + swizzled_offset<128>(row, byte % 128), pairs[0], pairs[1]);
         }
-      }
-      fence_async_proxy();
-      named_barrier_sync(8 + warpgroup, 128);
-      if (thread % 128 == 0) {
-        tma_store_2d(map_2, shared_address(staging) + 0, int(mul_35), int(mul_38 + warpgroup * 64));
-        tma_store_commit();
+        fence_async_proxy();
+        __syncwarp();
+        if (lane == 0) mbarrier_arrive(store_full + 8 * (1 * warpgroup + 0));
+        store_phases ^= 1;
       }
     }
   }
-  if (thread % 128 == 0) tma_store_wait_read<0>();
   }
 }

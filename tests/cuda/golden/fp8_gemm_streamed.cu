@@ -43,7 +43,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const exchange = ring + 114688;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 132096, empty = full + 32;
+  const u32 full = ring_address + 119808, empty = full + 32;
   const u32 panels = ring_address + 114688;
   const u32 panel_full = empty + 32, panel_empty = panel_full + 16;
   if (threadIdx.x == 0) {
@@ -67,7 +67,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   __syncthreads();
   if (warp >= 8) {
     registers_decrease<56>();
-    if (warp == 8 && lane == 0) {  // bulk copies of dot operands
+    if (lane > 0) return;
+    if (warp == 8) {  // bulk copies of dot operands
       int stage = 0;
       u32 phase = 0;
       const u64 policy_0 = tiles_1 <= 2 ? kEvictFirst : kEvictNormal;
@@ -100,7 +101,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    if (warp == 9 && lane == 0) {  // panels of small tiles
+    if (warp == 9) {  // panels of small tiles
       int slot = 0;
       u32 phase = 0;
       const int extent_0 = tiles_0;
@@ -116,11 +117,11 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         const long long grid_1 = in_layer % group / width;
         {
           #pragma unroll 1
-          for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 16) {
+          for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 4) {
             const long long v_12 = trip;
             mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);
-            mbarrier_expect(panel_full + 8 * slot, 8256);
-            const u32 to = panels + slot * 8704;
+            mbarrier_expect(panel_full + 8 * slot, 2064);
+            const u32 to = panels + slot * 2560;
             tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
             tma_load_2d(to + 512, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
             if (++slot == 2) {
@@ -140,8 +141,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   int slot = 0, column = 0;
   u32 slot_phase = 0;
   const u32 nothing = threadIdx.y;  // 0, unknown to the compiler
-  const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
-  const int BN_t = thread % 4 * 2;
   const int extent_0 = tiles_0;
   const int extent_1 = tiles_1;
   const int trips = int(ceil_div(K_dim, 128ll));
@@ -153,6 +152,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     const int first = in_layer / group * 8, width = min(8, extent_0 - first);
     const long long grid_0 = first + in_layer % group % width;
     const long long grid_1 = in_layer % group / width;
+    const int thread = thread_index();
+    const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
+    const int BN_t = thread % 4 * 2;
     const long long ceil_div_11 = ceil_div(K_dim, 128ll);
     // fold, 4 stages
     float fold_33[32];
@@ -180,28 +182,15 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       if (begin < end) {
         column = begin % 4;
         mbarrier_wait(panel_full + 8 * slot, slot_phase);
-        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 4 * column + 0);
         {
-          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
+          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 4 * column + 0);
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
+            sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
           }
         }
-        if (++column == 16) {
-          column = 0;
-          u32 bits = 0;
-          #pragma unroll
-          for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
-          #pragma unroll
-          for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
-          __syncwarp();
-          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
-          if (++slot == 2) {
-            slot = 0;
-            slot_phase ^= 1;
-          }
-        }
+        ++column;
       }
       for (int trip = begin; trip < end; ++trip) {
         const long long v_12 = trip;
@@ -219,6 +208,20 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
         wgmma_commit();
         pin_registers(dot_29);
+        if (column == 4) {
+          column = 0;
+          u32 bits = 0;
+          #pragma unroll
+          for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
+          #pragma unroll
+          for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
+          __syncwarp();
+          if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
+          if (++slot == 2) {
+            slot = 0;
+            slot_phase ^= 1;
+          }
+        }
         const long long mul_14 = (grid_1 * 64ll);
         float sb_18[1];
         {
@@ -244,36 +247,24 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         pin_registers(mul_41);
         if (trip + 1 < end) {
           if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 8704 + swizzled_offset<64>(0, 4 * column));
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 4 * column + 0);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 8704 + swizzled_offset<64>(BM_t, 4 * column));
+            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 4 * column + 0);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 16);
+              sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
             }
           }
-          if (++column == 16) {
-            column = 0;
-            u32 bits = 0;
-            #pragma unroll
-            for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
-            #pragma unroll
-            for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
-            __syncwarp();
-            if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
-            if (++slot == 2) {
-              slot = 0;
-              slot_phase ^= 1;
-            }
-          }
+          ++column;
         }
-        wgmma_wait<0>();
-        pin_registers(dot_29);
-        if (lane == 0) mbarrier_arrive(empty + 8 * stage);
+        const int done = stage;
         if (++stage == 4) {
           stage = 0;
           phase ^= 1;
         }
+        wgmma_wait<0>();
+        pin_registers(dot_29);
+        if (lane == 0) mbarrier_arrive(empty + 8 * done);
         ready = mbarrier_test(full + 8 * stage, phase);
         #pragma unroll
         for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
@@ -309,6 +300,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       if (thread == 0) set_flag(reinterpret_cast<u32*>(workspace) + cta);
     }
     if (share.end(tile, trips) == trips) {
+      const int thread = thread_index();
+      const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
+      const int BN_t = thread % 4 * 2;
       if (share.begin(tile) > 0 && !share.in_turn(ctas)) {  // other CTAs had the trips before
         const int first_cta = share.first_cta(tile, trips, ctas);
         for (int from = first_cta + thread; from < cta; from += 256)
@@ -330,9 +324,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         if (thread % 128 == 0) tma_store_wait_read<0>();
         named_barrier_sync(8 + warpgroup, 128);
         {
-          const int thread = thread_index();
-          const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
-          const int BN_t = thread % 4 * 2;
           const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to
           #pragma unroll
           for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
@@ -355,7 +346,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         fence_async_proxy();
         named_barrier_sync(8 + warpgroup, 128);
         if (thread % 128 == 0) {
-          tma_store_2d(map_2, shared_address(staging) + 0, int(mul_35), int(mul_38 + warpgroup * 64));
+          const u32 staging = ring_address + 98304 + warpgroup * 8192;
+          tma_store_2d(map_2, staging + 0, int(mul_35), int(mul_38 + warpgroup * 64));
           tma_store_commit();
         }
       }
