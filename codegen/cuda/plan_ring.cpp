@@ -230,7 +230,13 @@ int Planner::panel_bytes(int trips) {
     int offset = 0;
     for (PanelLoad& p : f.panels) {
       p.offset = offset;
-      offset += round_up(4 * trips * p.rows, kPanelAlignment);
+      // Threads whose rows pad the tile read on behind it.
+      int padding = 0;
+      if (p.has_rows) {
+        const AxisLayout& rows = plan_.family.at(p.load->result()->type.axes[0]);
+        padding = rows.padded - rows.extent;
+      }
+      offset += round_up(4 * trips * (p.rows + padding), kPanelAlignment);
     }
     most = std::max(most, offset);
   }

@@ -117,6 +117,13 @@ TEST(Lowering, PanelsReachAsFarAsStages) {
               HasSubstr("column += 4;"));
 }
 
+// Of 100 rows, the tensor core's blocks make 128: threads read scales of rows that aren't there.
+TEST(Lowering, PanelsHaveRoomForRowsThatPadATile) {
+  const int bytes = 512 + 16 * 4 * 128;  // scales of B; 16 trips of 128 rows
+  EXPECT_THAT(fp8_gemm().with({BM(100), BN(100)}).emit(kSizes),
+              HasSubstr("slot * " + std::to_string(bytes)));
+}
+
 TEST(Lowering, PingPongHandsOnTheTurnOncePerTile) {
   const std::string text = fp8_gemm().with({BM(128), BN(128), ping_pong()}).emit(kSizes);
   EXPECT_THAT(text, HasSubstr("if (team == 1) named_barrier_arrive(4, 256);"));

@@ -140,11 +140,11 @@ TEST_F(Exact, EverySchedule) {
       with({BM(64), BN(4)}),
       with({BM(12), BN(64), swap_operands()}),
   };
-  // Several tiles with rests in both directions; one whole row of tiles; few rows and more K; many
-  // tiles for each CTA, with trips that no step of the loop divides.
+  // Several tiles with rests in both directions; one whole row of tiles; few rows, more K and
+  // scales that TMA can bring; many tiles for each CTA.
   const std::vector<Shape> shapes = {
-      {300, 520, 640}, {1024, 384, 256}, {9, 576, 2048}, {2304, 4104, 896}};
-  compile_all({shapes[0]}, schedules);
+      {300, 520, 640}, {1024, 384, 256}, {9, 576, 2048}, {2304, 4104, 1024}};
+  compile_all({shapes[0], shapes[3]}, schedules);
   for (const Shape& shape : shapes) {
     if (!affordable(shape)) continue;
     const Problem problem(stream(), shape, Fill::integers);
