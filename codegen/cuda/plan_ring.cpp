@@ -147,7 +147,7 @@ int Planner::plan_ring() {
   choose_panel_trips();
   for (FoldPlan& f : plan_.folds) map_panels(f);
   int fit = stages_that_fit();
-  plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, kMostStages);
+  plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, most_stages());
   if (plan_.stages < 1)
     refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, ring_room()));
   if (plan_.stages > fit) {
@@ -156,6 +156,13 @@ int Planner::plan_ring() {
                        ring_room(), fit));
   }
   return plan_.stages * plan_.stage_bytes;
+}
+
+// A tile of one block of rows is as fast as its operands come, and all SMs ask for them at once:
+// with more under way, those of the first tile came later.
+int Planner::most_stages() const {
+  const bool alone = plan_.teams * plan_.consumers * plan_.ctas_per_sm == 1;
+  return alone ? std::clamp(kMostBytesAhead / plan_.stage_bytes, 2, kMostStages) : kMostStages;
 }
 
 // Bytes of shared memory that one CTA may have, of those that share an SM; the driver keeps 1 KiB

@@ -10,8 +10,9 @@
 
 namespace octile::cuda {
 
-inline constexpr int kMostStages = 24;        // where the schedule leaves it open
-inline constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
+inline constexpr int kMostStages = 24;              // where the schedule leaves it open
+inline constexpr int kMostBytesAhead = 144 * 1024;  // the same, of a tile of one block of rows
+inline constexpr int kStageAlignment = 1024;        // the swizzle atom: 8 rows of 128 bytes
 
 inline int round_up(int x, int to) {
   return (x + to - 1) / to * to;
@@ -65,6 +66,7 @@ class Planner {
   int reduce_bytes() const;
   int copy_ring();
   int plan_ring();
+  int most_stages() const;
   int shared_limit() const;
   int ring_room() const;
   int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
