@@ -6,36 +6,37 @@
 namespace octile::cuda {
 namespace {
 
-// Fitted to 1102 block-scaled products on an H100; what narrow parts, columns, exchanges, split
-// folds and shared SMs cost was set by 2009 later ones, of sums in place too (bench/NOTES.md).
-// Clocks are an SM's under load.
+// Fitted to 2498 products of all kinds on an H100 (bench/NOTES.md). Clocks are an SM's under load.
 constexpr double kClocksPerMicrosecond = 1533;
-constexpr double kLaunch = 2.0;         // microseconds
-constexpr double kTileOverhead = 1279;  // clocks: first operands, barriers
+constexpr double kLaunch = 1.88;        // microseconds
+constexpr double kTileOverhead = 777;   // clocks: barriers, the first product
+constexpr double kFirstOperands = 384;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
-constexpr double kBulkEpilogue = 7.0, kDirectEpilogue = 71.7;
-constexpr double kNarrowParts = 6;       // the same, more where TMA stores parts of 32 bytes
-constexpr double kColumnEpilogue = 8;    // clocks per column of N, each with a value to load
-constexpr double kSplitOverhead = 3000;  // clocks: the cluster's start and meeting
-constexpr double kExchangeBytesPerClock = 16;
-constexpr double kSplitOverheadPerCta = 166;
-constexpr double kSharedBytesPerClock = 130;  // read by the tensor core and written by TMA, per SM
-constexpr double kL2BytesPerClock = 54.3;     // per SM, all of them drawing
-constexpr double kL2BytesPerClockAlone = 70;  // few SMs drawing
-constexpr double kFewSms = 0.6;
-constexpr double kSharedSm = 1.2;      // where CTAs share an SM, each with a ring of its own
-constexpr double kLoadLatency = 2095;  // clocks, of a stage's copies
+constexpr double kBulkEpilogue = 3.03, kDirectEpilogue = 92.4;
+constexpr double kNarrowParts = 46.4;     // the same, more where TMA stores parts of 32 bytes
+constexpr double kColumnEpilogue = 7.06;  // clocks per column of N, each with a value to load
+constexpr double kSplitOverhead = 1588;   // clocks: the cluster's start and meeting
+constexpr double kExchangeBytesPerClock = 6.52;
+constexpr double kSplitOverheadPerCta = 263;
+constexpr double kSharedBytesPerClock = 148;  // read by the tensor core and written by TMA, per SM
+constexpr double kL2BytesPerClock = 51.5;     // per SM, all of them drawing
+constexpr double kL2BytesPerClockAlone = 56.5;  // few SMs drawing
+constexpr double kFewSms = 0.864;
+constexpr double kSharedSm = 1.39;     // where CTAs share an SM, each with a ring of its own
+constexpr double kLoadLatency = 1460;  // clocks, of a stage's copies
 // A warpgroup's way from one block's last product to the next one's first: waits and promotion.
-constexpr double kIssue = 60;                  // clocks between two blocks that stay in place
-constexpr double kPromotion = 88;              // clocks
-constexpr double kPromotionPerColumn = 1.255;  // of N
-constexpr double kPromotionPerScale = 20;
-constexpr double kMemoryEfficiency = 0.673;  // of the nominal bandwidth, past the start
-constexpr double kSplitMemory = 0.95;        // of that, where CTAs share folds
-constexpr double kMemoryAlone = 0.657, kMemoryPerBusySm = 0.847;
-constexpr double kMemoryStart = 3.6;               // microseconds
+constexpr double kIssue = 44.2;                // clocks between two blocks that stay in place
+constexpr double kPromotion = 168;             // clocks
+constexpr double kPromotionPerColumn = 0.657;  // of N
+constexpr double kPromotionPerScale = 22;
+constexpr double kReadyScale = 17.3;        // the same, where they take few registers
+constexpr double kScalePerColumn = 2.14;    // where each column has one of its own
+constexpr double kMemoryEfficiency = 0.88;  // of the nominal bandwidth, past the start
+constexpr double kSplitMemory = 0.784;      // of that, where CTAs share folds
+constexpr double kMemoryAlone = 0.615, kMemoryPerBusySm = 0.795;
+constexpr double kMemoryStart = 2.22;              // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
-constexpr int kLeastTrips = 4;
+constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128;
 constexpr int kOtherRegisters = 20, kRichEpilogue = 48, kBesideProduct = 26;
 constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
@@ -85,7 +86,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double sums = per_consumer * n / 2;
   // More sums in place than one instruction has were slower than the model knows.
   if (!t.promoted && sums > kMostSumsInPlace) return std::nullopt;
-  const double scales = (t.promoted ? t.row_scales : 0) + (t.scales_on_n ? n / 2 : 0);
+  const double scales = (t.promoted ? t.row_scales : 0) + (t.scales_on_n ? n / 4 : 0);
   double epilogue_registers = t.epilogue_tiles ? sums + kRichEpilogue : 0;
   epilogue_registers += t.epilogue_columns ? n / 4 + kOtherRegisters : 0;
   epilogue_registers += t.epilogue_functions ? kRichEpilogue : 0;
@@ -105,11 +106,16 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double product = steps * n / 2, warpgroups = consumers * sharing;
   double block = std::max(warpgroups * product, product + kIssue);
   if (t.promoted) {
-    double promotion =
-        kPromotion + kPromotionPerColumn * n + kPromotionPerScale * (t.row_scales - 1);
+    // Few scales are ready before the product is.
+    const double scale = 2 * t.row_scales > kMostReady ? kPromotionPerScale : kReadyScale;
+    const double promotion = kPromotion + kPromotionPerColumn * n + scale * (t.row_scales - 1) +
+                             (t.scales_on_n ? kScalePerColumn * n : 0);
     block = std::max(block, sets == 2 ? 0.9 * promotion : product + promotion);
   }
-  const double reads = blocks * steps * (64 * 32 + 32 * n), stage = t.k_bytes * (m + n);
+  const double stage = t.k_bytes * (m + n);
+  double reads = blocks * steps * (64 * 32 + 32 * n);
+  // A register of scales takes a warp as long as 128 bytes.
+  if (t.promoted) reads += 128 * 4 * consumers * (2 * per_consumer + (t.scales_on_n ? n / 4 : 0));
   const double l2 = ctas >= kFewSms * sms ? kL2BytesPerClock : kL2BytesPerClockAlone;
   const bool bulk_store = split == 1 && t.bulk_store;
   const double shared = (target.shared_bytes_per_block + 1024.0) / ctas_per_sm - kReservedShared;
@@ -132,10 +138,11 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
       (bulk_store ? kBulkEpilogue + (narrow ? kNarrowParts : 0) : kDirectEpilogue) * m * n /
           consumers / 128 +
       (t.epilogue_columns ? kColumnEpilogue * n : 0);
-  const double clocks = waves * (trips * trip + kTileOverhead + epilogue +
-                                 (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
-                                                  4 * m * n / kExchangeBytesPerClock
-                                            : 0));
+  const double clocks =
+      kFirstOperands + waves * (trips * trip + kTileOverhead + epilogue +
+                                (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
+                                                 4 * m * n / kExchangeBytesPerClock
+                                           : 0));
   const double compute = clocks / kClocksPerMicrosecond + kLaunch;
   const double bandwidth = kMemoryEfficiency * (split > 1 ? kSplitMemory : 1) *
                            target.memory_bytes_per_us *
