@@ -495,7 +495,10 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   out_.line("pin_registers({});", array);
   if (!peeled) out_.open("if (begin < end) {{");
   release_stage("last");
-  peeled ? no_trips(plan) : out_.close();
+  if (peeled)
+    no_trips(plan);
+  else
+    out_.close();
 }
 
 // Ends the branch of folds that have trips; without any, sums are zero. Pinned there, these zeros

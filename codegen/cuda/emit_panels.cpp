@@ -80,9 +80,13 @@ std::pair<std::string, int> Emitter::column_bytes() const {
 // Before the first column of a panel.
 void Emitter::wait_panel() {
   if (column_ > 0) return;
-  const bool known = column_ == 0 && plan_.panel_trips == kPanelAlignedTrips;
-  out_.line("{}mbarrier_wait(panel_full + 8 * slot, slot_phase);",
-            known ? "" : "if (column == 0) ");
+  out_.line("{}mbarrier_wait(panel_full + 8 * slot, slot_phase);", when_column(0));
+}
+
+// A condition on the place in a panel; none where a step is a whole panel.
+std::string Emitter::when_column(int column) const {
+  if (column_ >= 0 && plan_.panel_trips == kPanelAlignedTrips) return "";
+  return fmt::format("if (column == {}) ", column);
 }
 
 void Emitter::read_panel_column(const FoldPlan& plan) {
@@ -103,8 +107,7 @@ void Emitter::release_read_panel(const FoldPlan& plan) {
     column_ = 0;
     if (plan_.panel_trips > kPanelAlignedTrips) out_.line("column += {};", kPanelAlignedTrips);
   }
-  const bool known = column_ == 0 && plan_.panel_trips == kPanelAlignedTrips;
-  out_.open("{}{{", known ? "" : fmt::format("if (column == {}) ", plan_.panel_trips));
+  out_.open("{}{{", when_column(plan_.panel_trips));
   release_panel(plan, true);
   out_.close();
 }

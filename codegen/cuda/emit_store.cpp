@@ -134,10 +134,14 @@ std::string Emitter::part_coordinates(const TmaStore& t, int part, const std::st
   return coordinates;
 }
 
-// Copies one part from its place in the staging area.
-void Emitter::copy_part(const TmaStore& t, int part, int place, const std::string& warpgroup) {
-  out_.line("tma_store_{}d(map_{}, staging + {}{});", t.dim_order.size(), t.map,
-            place * kPartRows * t.swizzle, part_coordinates(t, part, warpgroup));
+// Copies one part, or all of them (-1), from where they are staged.
+void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgroup) {
+  const auto copy = [&](int p, int place) {
+    out_.line("tma_store_{}d(map_{}, staging + {}{});", t.dim_order.size(), t.map,
+              place * kPartRows * t.swizzle, part_coordinates(t, p, warpgroup));
+  };
+  if (part >= 0) return copy(part, part % 2);
+  for (int p = 0; p < t.parts(); ++p) copy(p, p);
 }
 
 // Stages one part, or all of them (-1), and sends them off or leaves that to the store warp.
@@ -170,11 +174,7 @@ void Emitter::store_part(const TmaStore& t, int part) {
   out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
   out_.line("const u32 staging = {};", staging_text(team_text("warpgroup")));
-  if (part >= 0) {
-    copy_part(t, part, slot, "warpgroup");
-  } else {
-    for (int p = 0; p < t.parts(); ++p) copy_part(t, p, p, "warpgroup");
-  }
+  copy_parts(t, part, "warpgroup");
   out_.line("tma_store_commit();");
   out_.close();
 }
@@ -209,11 +209,7 @@ void Emitter::send_part(const TmaStore& t, int part) {
   out_.line("mbarrier_wait(store_full + 8 * ({} * w + {}), store_phases >> {} & 1);", slots, slot,
             slot);
   if (plan_.cluster_position >= 0) out_.open("if (tile_valid) {{");
-  if (part >= 0) {
-    copy_part(t, part, slot, "w");
-  } else {
-    for (int p = 0; p < t.parts(); ++p) copy_part(t, p, p, "w");
-  }
+  copy_parts(t, part, "w");
   if (plan_.cluster_position >= 0) out_.close();
   out_.line("tma_store_commit();");
   out_.close();

@@ -147,7 +147,7 @@ class Emitter {
   void stage_elements(const TmaStore& t, const ir::Value* value, int part);
   void stage_matrices(const TmaStore& t, const ir::Value* value, int part);
   std::string part_coordinates(const TmaStore& t, int part, const std::string& warpgroup);
-  void copy_part(const TmaStore& t, int part, int place, const std::string& warpgroup);
+  void copy_parts(const TmaStore& t, int part, const std::string& warpgroup);
   void store_part(const TmaStore& t, int part);
   void tma_store(const TmaStore& t);
   bool meets_itself(const ir::Op& op);
@@ -178,6 +178,7 @@ class Emitter {
   std::pair<std::string, int> column_bytes() const;
   bool counts_columns(const FoldPlan& plan) const;
   void wait_panel();
+  std::string when_column(int column) const;
   int column_ = -1;  ///< of a step's trips that is read next, where it is known
 
   // emit_split.cpp: folds that a cluster shares.

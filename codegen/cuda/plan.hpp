@@ -46,8 +46,8 @@ struct SmallLoad {
 inline constexpr int kPanelSlots = 2;
 /// A copy starts at a multiple of this: 16 bytes, as TMA refuses other places of 4-byte elements.
 inline constexpr int kPanelAlignedTrips = 4;
-/// Trips that one copy of a panel may bring, most first. Rows of more than 16 bytes are swizzled.
-inline constexpr int kPanelTrips[] = {16, 8, kPanelAlignedTrips};
+/// Trips that one copy of a panel may bring instead: 64 bytes of each row, swizzled.
+inline constexpr int kLongPanelTrips = 16;
 
 /// A small tile of which one dimension is indexed by the fold's trip alone: TMA brings it for
 /// several trips at once, and consumers read one column, that of a trip, at a time. Gathering such

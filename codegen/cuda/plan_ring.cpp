@@ -208,12 +208,13 @@ void Planner::choose_store_parts() {
 }
 
 // Panels have to reach as far ahead as stages: a ring of few stages has the shortest, which bring
-// the least that isn't used and need no counting; else the longest that cost no stage that
+// the least that isn't used and need no counting; else long ones, if they cost no stage that
 // matters. Threads that read many rows want them at a fixed pitch, one address for all, which
 // swizzled rows don't have.
 void Planner::choose_panel_trips() {
   constexpr int kFewStages = 6, kManyStages = 12;
-  const int wanted = schedule().stages > 0 ? schedule().stages : kManyStages;
+  const int wanted =
+      schedule().stages > 0 ? schedule().stages : std::min(most_stages(), kManyStages);
   bool many_rows = std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
     return !f.panels_ahead && std::any_of(f.panels.begin(), f.panels.end(),
                                           [](const PanelLoad& p) { return !p.rows_adjacent; });
@@ -222,11 +223,11 @@ void Planner::choose_panel_trips() {
   plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
   const int most = std::min(stages_that_fit(), wanted);
   if (most <= kFewStages || many_rows) return;
-  for (int trips : kPanelTrips) {
-    plan_.panel_trips = trips;
-    plan_.panel_bytes = panel_bytes(trips);
-    if (std::min(stages_that_fit(), wanted) == most) return;
-  }
+  plan_.panel_bytes = panel_bytes(kLongPanelTrips);
+  if (std::min(stages_that_fit(), wanted) == most)
+    plan_.panel_trips = kLongPanelTrips;
+  else
+    plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
 }
 
 // One slot of the panels' ring; lays the panels out in it.
@@ -320,9 +321,9 @@ void Planner::plan_panels(FoldPlan& f) {
   f.panels_ahead = !f.panels.empty() && registers <= kMostRegisters;
 }
 
-// Large tiles gain from a few trips per iteration, which share the bookkeeping of panels, and from
-// sums that needn't be zeroed between the tiles' products. More trips only compile longer, as do
-// pieces of a fold, whose first trip isn't known; without panels, ptxas spills instead.
+// Sums needn't be zeroed before the first product, where its trip is known. Steps of trips share
+// the bookkeeping of panels; where there are none, large tiles gain from a few trips per iteration.
+// More of them only compile longer, as do pieces of a fold; without panels, ptxas spills instead.
 void Planner::choose_unroll(FoldPlan& f) {
   constexpr int kLargeSums = 96, kTrips = 3;
   f.unroll = schedule().unroll;
@@ -333,9 +334,10 @@ void Planner::choose_unroll(FoldPlan& f) {
   const bool alternates = f.sets == 2 && f.blocks == 1 && f.panels_ahead;
   f.steps_by_panel =
       (f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold == 1;
+  if (f.steps_by_panel || f.unroll > 0) return;
   int sums = 0;
   for (const ir::Value* v : f.fold->results) sums += register_count(v);
-  if (f.unroll == 0 && sums >= kLargeSums) f.unroll = kTrips;
+  if (sums >= kLargeSums) f.unroll = kTrips;
 }
 
 // A trip's blocks of 64 rows can be computed one after the other, each with the same few

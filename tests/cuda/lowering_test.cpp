@@ -115,6 +115,10 @@ TEST(Lowering, PanelsReachAsFarAsStages) {
   EXPECT_THAT(fp8_gemm().with({BM(256), BN(128)}).emit(kSizes), Not(HasSubstr("column")));
   EXPECT_THAT(fp8_gemm().with({BM(64), BN(16), accumulators(2)}).emit(kSizes),
               HasSubstr("column += 4;"));
+  // As many stages fit, but a tile of one block of rows doesn't ask so far ahead.
+  const std::string alone = fp8_gemm().with({BM(64), BN(128)}).emit(kSizes);
+  EXPECT_THAT(alone, HasSubstr("// fold, 6 stages"));
+  EXPECT_THAT(alone, Not(HasSubstr("column")));
 }
 
 // Of 100 rows, the tensor core's blocks make 128: threads read scales of rows that aren't there.
