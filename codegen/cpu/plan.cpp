@@ -47,13 +47,6 @@ int elementwise_cost(const Op& op) {
     case OpKind::sqrt:
       return 5;
     case OpKind::rsqrt:
-    case OpKind::exp:
-    case OpKind::exp2:
-    case OpKind::log:
-    case OpKind::log2:
-    case OpKind::tanh:
-    case OpKind::sigmoid:
-    case OpKind::erf:
       return 20;
     case OpKind::cast: {
       const ElementType to = op.result()->type.element;
@@ -62,7 +55,7 @@ int elementwise_cost(const Op& op) {
       return is_fp8(op.operand(0)->type.element) ? 3 : 1;
     }
     default:
-      return 1;
+      return ir::info(op.kind).function ? 20 : 1;
   }
 }
 

@@ -32,22 +32,6 @@ struct AxisUse {
   int contracted_bytes = 1;
 };
 
-/// Computed by several instructions and registers of its own.
-bool is_function(OpKind kind) {
-  switch (kind) {
-    case OpKind::exp:
-    case OpKind::exp2:
-    case OpKind::log:
-    case OpKind::log2:
-    case OpKind::tanh:
-    case OpKind::sigmoid:
-    case OpKind::erf:
-      return true;
-    default:
-      return false;
-  }
-}
-
 class Chooser {
  public:
   Chooser(const ir::Function& function, const Schedule& partial,
@@ -314,7 +298,7 @@ class Chooser {
       const bool whole = load && op->result()->type.axes.size() > 1;
       t.epilogue_tiles |= op->kind == OpKind::reduce || (whole && op != staged);
       t.epilogue_columns |= load && op->result()->type.has_axis(c.swap ? x : y);
-      t.epilogue_functions |= is_function(op->kind) && op->result()->type.axes.size() > 1;
+      t.epilogue_functions |= ir::info(op->kind).function && op->result()->type.axes.size() > 1;
     }
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;

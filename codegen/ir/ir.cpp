@@ -10,7 +10,7 @@
 namespace octile::ir {
 namespace {
 
-// Columns: kind, name, operands, pure, elementwise. Rows in the order of OpKind.
+// Columns: kind, name, operands, pure, elementwise, function. Rows in the order of OpKind.
 constexpr std::array<OpInfo, kOpKindCount> kTable{{
     {OpKind::constant, "constant", 0, true, false},
     {OpKind::scalar_param, "scalar_param", 0, true, false},
@@ -20,15 +20,15 @@ constexpr std::array<OpInfo, kOpKindCount> kTable{{
     {OpKind::iota, "iota", 0, true, false},
     {OpKind::neg, "neg", 1, true, true},
     {OpKind::abs, "abs", 1, true, true},
-    {OpKind::exp, "exp", 1, true, true},
-    {OpKind::exp2, "exp2", 1, true, true},
-    {OpKind::log, "log", 1, true, true},
-    {OpKind::log2, "log2", 1, true, true},
+    {OpKind::exp, "exp", 1, true, true, true},
+    {OpKind::exp2, "exp2", 1, true, true, true},
+    {OpKind::log, "log", 1, true, true, true},
+    {OpKind::log2, "log2", 1, true, true, true},
     {OpKind::sqrt, "sqrt", 1, true, true},
     {OpKind::rsqrt, "rsqrt", 1, true, true},
-    {OpKind::tanh, "tanh", 1, true, true},
-    {OpKind::sigmoid, "sigmoid", 1, true, true},
-    {OpKind::erf, "erf", 1, true, true},
+    {OpKind::tanh, "tanh", 1, true, true, true},
+    {OpKind::sigmoid, "sigmoid", 1, true, true, true},
+    {OpKind::erf, "erf", 1, true, true, true},
     {OpKind::floor, "floor", 1, true, true},
     {OpKind::logical_not, "logical_not", 1, true, true},
     {OpKind::add, "add", 2, true, true},

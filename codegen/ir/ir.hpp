@@ -213,6 +213,7 @@ struct OpInfo {
   int operands;           ///< -1: variable
   bool pure;              ///< no effect, no region: may be merged, moved and removed
   bool elementwise;       ///< result axes are the union of the operands' axes
+  bool function = false;  ///< exp and the like: computed by many instructions
 };
 const OpInfo& info(OpKind kind);
 std::string_view name(ReduceKind kind);
