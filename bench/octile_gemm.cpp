@@ -114,6 +114,12 @@ std::vector<OctileGemm> make_gemms() {
       erase("octile_bias_gelu", {blocks, Output::bf16_bias_gelu}, false, false, Scales::inner,
             gemm<e4m3>("gemm_bias_gelu", scale_1x128_128x128, with_bias<bf16>(gelu)),
             [](const Views& v) { return std::tuple{v.a, v.sa, v.b, v.sb, v.bias, v.d}; }),
+      // What cuBLASLt's computes: scales per tensor, GELU by tanh.
+      erase("octile_bias_gelu_tanh", {Precision::tensor_wise, Output::bf16_bias_gelu}, true, false,
+            Scales::inner,
+            gemm<e4m3>("gemm_bias_gelu_tanh", per_tensor(fast_accumulate),
+                       with_bias<bf16>(gelu_tanh)),
+            [](const Views& v) { return std::tuple{v.a, v.scale_a, v.b, v.scale_b, v.bias, v.d}; }),
       erase("octile_requantise", {blocks, Output::e4m3_1x128}, false, false, Scales::inner,
             gemm<e4m3>("gemm_requantise", scale_1x128_128x128, requantise_1x128()),
             [](const Views& v) { return std::tuple{v.a, v.sa, v.b, v.sb, v.d, v.ds}; }),

@@ -39,9 +39,10 @@ auto epilogue(const Args&... args) {
 inline constexpr auto identity = [](auto x) { return x; };
 /// x * Phi(x), by erf.
 inline constexpr auto gelu = [](auto x) { return 0.5f * x * (1.0f + erf(x * 0.70710678f)); };
-/// The usual approximation of GELU by tanh, off by up to 5e-4.
+/// The usual approximation of GELU by tanh, off by up to 5e-4: x / 2 (1 + tanh(u)), which is
+/// x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
 inline constexpr auto gelu_tanh = [](auto x) {
-  return 0.5f * x * (1.0f + tanh(0.79788456f * (x + 0.044715f * x * x * x)));
+  return x * sigmoid(1.5957691f * (x + 0.044715f * x * x * x));
 };
 inline constexpr auto silu = [](auto x) { return x * sigmoid(x); };
 inline constexpr auto relu = [](auto x) { return max(x, 0.0f); };
