@@ -22,33 +22,46 @@ int instruction_k(const DotPlan& d) {
 }  // namespace
 
 std::string Emitter::wgmma_name(const DotPlan& d) const {
-  return fmt::format("wgmma_m64n{}k{}_{}_{}", d.shape.n, instruction_k(d),
+  return fmt::format("wgmma_m64n{}k{}_{}_{}", d.shape.n, d.swizzle / 32 * instruction_k(d),
                      ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element));
 }
 
-// One function per instruction shape: d[At .. At + n/2) += a * b, or = a * b where !accumulate.
+// One function per shape: d[At .. At + n/2) += a * b, or = a * b where !accumulate, over one
+// swizzle width of K, given the descriptors' low words. Its instructions are one statement: each
+// statement with so many operands takes the compiler a while.
 std::string Emitter::wgmma_functions() const {
   std::set<std::string> done;
   std::string text;
   for (const DotPlan& d : plan_.dots) {
     if (!d.tensor_core || !done.insert(wgmma_name(d)).second) continue;
-    int registers = d.shape.n / 2;
+    const int registers = d.shape.n / 2, steps = d.swizzle / 32;
     bool fp8 = is_fp8(d.m.value->type.element);
-    std::string list, bindings;
+    std::string list, bindings, instructions;
     for (int i = 0; i < registers; ++i) {
       list += fmt::format("{}%{}", i ? ", " : "", i);
       bindings += fmt::format("{}\"+f\"(d[At + {}])", i ? ", " : "", i);
     }
+    for (int step = 0; step < steps; ++step) {
+      instructions += fmt::format(
+          "               \"add.u32 low, %{0}, {2}; mov.b64 a, {{low, %{3}}};\"\n"
+          "               \"add.u32 low, %{1}, {2}; mov.b64 b, {{low, %{3}}};\\n\"\n"
+          "               \"wgmma.mma_async.sync.aligned.m64n{4}k{5}.f32.{6}.{7} {{{8}}}, a, b, "
+          "{9}, 1, 1{10};\\n\"\n",
+          registers, registers + 1, 2 * step, registers + 3, d.shape.n, instruction_k(d),
+          ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element), list,
+          step == 0 ? "first" : "true", fp8 ? "" : ", 0, 0");
+    }
     text += fmt::format(
-        "template <int At, int N> __device__ __forceinline__ void {0}(float (&d)[N], u64 a, u64 b, "
+        "template <int At, int N> __device__ __forceinline__ void {0}(float (&d)[N], u32 a, u32 b, "
         "u32 accumulate) {{\n"
-        "  asm volatile(\"{{.reg .pred p; setp.ne.b32 p, %{1}, 0;\\n\"\n"
-        "               \"wgmma.mma_async.sync.aligned.m64n{2}k{3}.f32.{4}.{5} {{{6}}}, %{7}, "
-        "%{8}, p, 1, 1{9};}}\"\n"
-        "               : {10}\n               : \"l\"(a), \"l\"(b), \"r\"(accumulate));\n}}\n",
-        wgmma_name(d), registers + 2, d.shape.n, instruction_k(d),
-        ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element), list, registers,
-        registers + 1, fp8 ? "" : ", 0, 0", bindings);
+        "  asm volatile(\"{{.reg .pred first, true; .reg .b32 low; .reg .b64 a, b;\\n\"\n"
+        "               \"setp.ne.b32 first, %{1}, 0; setp.eq.b32 true, 0, 0;\\n\"\n"
+        "{2}"
+        "               \"}}\"\n"
+        "               : {3}\n"
+        "               : \"r\"(a), \"r\"(b), \"r\"(accumulate), "
+        "\"n\"(descriptor_high<{4}>()));\n}}\n",
+        wgmma_name(d), registers + 2, instructions, bindings, d.swizzle);
   }
   return text;
 }
@@ -77,11 +90,8 @@ void Emitter::issue(const DotPlan& d, const std::string& array, std::pair<int, i
         out_.open("{{");
         out_.line("const u32 a = {};", operand_descriptor(d, d.m, true, mb, chunk));
         out_.line("const u32 b = {};", operand_descriptor(d, d.n, false, nb, chunk));
-        for (int step = 0; step < d.swizzle / 32; ++step) {
-          std::string flag = chunk == chunks.first && step == 0 ? accumulate : "1";
-          out_.line("{0}<{1}>({2}, descriptor<{3}>(a + {4}), descriptor<{3}>(b + {4}), {5});",
-                    wgmma_name(d), at, array, d.swizzle, 2 * step, flag);
-        }
+        out_.line("{}<{}>({}, a, b, {});", wgmma_name(d), at, array,
+                  chunk == chunks.first ? accumulate : "1");
         out_.close();
       }
     }
@@ -165,7 +175,6 @@ void Emitter::dot(const ir::Op& op) {
     out_.line("wgmma_fence();");
     issue(d, array, {0, d.shape.m_blocks}, {begin, end}, "0");
     out_.line("wgmma_commit();");
-    out_.line("pin_registers({});", array);
     out_.line("wgmma_wait<0>();");
     out_.line("pin_registers({});", array);
   };

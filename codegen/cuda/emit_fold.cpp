@@ -149,8 +149,6 @@ void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& su
     issue(d, name_of(op->result()) + suffix, {first, last}, {0, d.chunks}, "0");
   }
   out_.line("wgmma_commit();");
-  for (const ir::Op* op : plan.pipelined_dots)
-    out_.line("pin_registers({}{});", name_of(op->result()), suffix);
   if (turns) out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", consumers);
 }
 
@@ -347,7 +345,7 @@ void Emitter::one_set_loop(const FoldPlan& plan) {
       out_.close();
     }
   } else {
-    if (plan.unroll > 0) out_.line("#pragma unroll {}", plan.unroll);
+    out_.line("#pragma unroll {}", plan.unroll);
     out_.open("for (int trip = {}; trip < end; ++trip) {{", first);
     one_set_trip(plan);
   }
@@ -450,7 +448,7 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
   issue_block(plan, 0, sets[0]);
   begin_panels(plan);
   out_.line("int trip = begin;");
-  if (plan.unroll > 0) out_.line("#pragma unroll {}", plan.unroll);
+  out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (; trip + 1 < end; ++trip) {{");
   trip_body(false);
   out_.close();
@@ -481,8 +479,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
     trip_body("0");
     next();
   }
-  // Unrolled, with a first trip that isn't known, ptxas serialises wgmma.
-  if (plan_.schedule.stream_fold) out_.line("#pragma unroll 1");
+  out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (int trip = begin{}; trip < end; ++trip) {{", peeled ? " + 1" : "");
   trip_body("1");
   out_.line("wgmma_wait<1>();");

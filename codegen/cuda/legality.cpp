@@ -153,7 +153,7 @@ std::string ignored_knob(const Plan& plan) {
     return "accumulators=2 needs dots that come from the ring and are added outside of the tensor "
            "core; leave it out";
   }
-  if (s.unroll > 0 && (s.accumulators == 2 || in_place))
+  if (s.unroll > 0 && (s.accumulators == 2 || (in_place && s.stream_fold)))
     return fmt::format("unroll={} has no effect on this fold's loop; leave it out", s.unroll);
   if (s.persistent == 1 && s.split_fold > 1)
     return "persistent=1 and split_fold can't be combined: leave one out";

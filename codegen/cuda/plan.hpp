@@ -124,7 +124,7 @@ struct FoldPlan {
   bool panels_ahead = false;       ///< consumers read a trip's elements under the trip before it
   int blocks = 1;                  ///< blocks of 64 rows that a trip computes one after the other
   int sets = 1;                    ///< accumulator sets: blocks that are under way at a time
-  int unroll = 0;                  ///< trips per iteration of the consumers' loop; 0: as nvcc likes
+  int unroll = 1;                  ///< trips per iteration of the consumers' loop
   bool starts_by_product = false;  ///< in place: the first product overwrites what wgmma adds into
   bool peeled = false;             ///< the first trip stands before the loop
   /// An iteration has kPanelAlignedTrips trips, so that each one's column of panels is known.

@@ -325,18 +325,19 @@ void Planner::plan_panels(FoldPlan& f) {
 // the bookkeeping of panels; where there are none, large tiles gain from a few trips per iteration.
 // More of them only compile longer, as do pieces of a fold; without panels, ptxas spills instead.
 void Planner::choose_unroll(FoldPlan& f) {
-  constexpr int kLargeSums = 96, kTrips = 3;
-  f.unroll = schedule().unroll;
-  if (schedule().stream_fold) return;
+  constexpr int kLargeSums = 96, kSmallSums = 32, kTrips = 3;
+  f.unroll = std::max(1, schedule().unroll);
+  if (schedule().stream_fold) return;  // with a first trip that isn't known, ptxas serialises wgmma
+  int sums = 0;
+  for (const ir::Value* v : f.fold->results) sums += register_count(v);
+  if (f.in_place && schedule().unroll == 0 && sums <= kSmallSums) f.unroll = 2;
   f.starts_by_product = f.in_place && f.splittable;
   if (f.panels.empty()) return;
   f.peeled = f.splittable && f.sets == 1;
   const bool alternates = f.sets == 2 && f.blocks == 1 && f.panels_ahead;
   f.steps_by_panel =
       (f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold == 1;
-  if (f.steps_by_panel || f.unroll > 0) return;
-  int sums = 0;
-  for (const ir::Value* v : f.fold->results) sums += register_count(v);
+  if (f.steps_by_panel || schedule().unroll > 0) return;
   if (sums >= kLargeSums) f.unroll = kTrips;
 }
 

@@ -21,9 +21,9 @@ __device__ __forceinline__ u32 descriptor_low(u32 address) {
   return (1u << 16) | (address >> 4);
 }
 template <int Swizzle>
-__device__ __forceinline__ u64 descriptor(u32 low) {
+__device__ constexpr u32 descriptor_high() {
   constexpr u32 layout = Swizzle == 128 ? 1 : Swizzle == 64 ? 2 : 3;
-  return (u64((layout << 30) | (Swizzle * 8 / 16)) << 32) | low;
+  return (layout << 30) | (Swizzle * 8 / 16);
 }
 // Stores two 8x8 matrices of 2-byte elements, of which each lane holds a pair; lanes 0 to 15 give
 // the addresses of their rows (PTX ISA 9.7.14.5.16, stmatrix).

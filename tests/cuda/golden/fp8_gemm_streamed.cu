@@ -1,10 +1,23 @@
 // fp8_gemm: printed by Octile for sm_90a, schedule [BM=128 BN=64 stages=4 consumers=2 stream_fold=true]
 // ... the prelude ...
-template <int At, int N> __device__ __forceinline__ void wgmma_m64n64k32_e4m3_e4m3(float (&d)[N], u64 a, u64 b, u32 accumulate) {
-  asm volatile("{.reg .pred p; setp.ne.b32 p, %34, 0;\n"
-               "wgmma.mma_async.sync.aligned.m64n64k32.f32.e4m3.e4m3 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, %32, %33, p, 1, 1;}"
+template <int At, int N> __device__ __forceinline__ void wgmma_m64n64k128_e4m3_e4m3(float (&d)[N], u32 a, u32 b, u32 accumulate) {
+  asm volatile("{.reg .pred first, true; .reg .b32 low; .reg .b64 a, b;\n"
+               "setp.ne.b32 first, %34, 0; setp.eq.b32 true, 0, 0;\n"
+               "add.u32 low, %32, 0; mov.b64 a, {low, %35};"
+               "add.u32 low, %33, 0; mov.b64 b, {low, %35};\n"
+               "wgmma.mma_async.sync.aligned.m64n64k32.f32.e4m3.e4m3 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, a, b, first, 1, 1;\n"
+               "add.u32 low, %32, 2; mov.b64 a, {low, %35};"
+               "add.u32 low, %33, 2; mov.b64 b, {low, %35};\n"
+               "wgmma.mma_async.sync.aligned.m64n64k32.f32.e4m3.e4m3 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, a, b, true, 1, 1;\n"
+               "add.u32 low, %32, 4; mov.b64 a, {low, %35};"
+               "add.u32 low, %33, 4; mov.b64 b, {low, %35};\n"
+               "wgmma.mma_async.sync.aligned.m64n64k32.f32.e4m3.e4m3 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, a, b, true, 1, 1;\n"
+               "add.u32 low, %32, 6; mov.b64 a, {low, %35};"
+               "add.u32 low, %33, 6; mov.b64 b, {low, %35};\n"
+               "wgmma.mma_async.sync.aligned.m64n64k32.f32.e4m3.e4m3 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, a, b, true, 1, 1;\n"
+               "}"
                : "+f"(d[At + 0]), "+f"(d[At + 1]), "+f"(d[At + 2]), "+f"(d[At + 3]), "+f"(d[At + 4]), "+f"(d[At + 5]), "+f"(d[At + 6]), "+f"(d[At + 7]), "+f"(d[At + 8]), "+f"(d[At + 9]), "+f"(d[At + 10]), "+f"(d[At + 11]), "+f"(d[At + 12]), "+f"(d[At + 13]), "+f"(d[At + 14]), "+f"(d[At + 15]), "+f"(d[At + 16]), "+f"(d[At + 17]), "+f"(d[At + 18]), "+f"(d[At + 19]), "+f"(d[At + 20]), "+f"(d[At + 21]), "+f"(d[At + 22]), "+f"(d[At + 23]), "+f"(d[At + 24]), "+f"(d[At + 25]), "+f"(d[At + 26]), "+f"(d[At + 27]), "+f"(d[At + 28]), "+f"(d[At + 29]), "+f"(d[At + 30]), "+f"(d[At + 31])
-               : "l"(a), "l"(b), "r"(accumulate));
+               : "r"(a), "r"(b), "r"(accumulate), "n"(descriptor_high<128>()));
 }
 
 extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
@@ -101,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    if (warp == 9) {  // panels of small tiles
+    if (warp > 8 && warp <= 9) {  // panels of small tiles
       int slot = 0;
       u32 phase = 0;
       const int extent_0 = tiles_0;
@@ -118,8 +131,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         {
           #pragma unroll 1
           for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 4) {
-            const long long v_12 = trip;
             mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);
+            const long long v_12 = trip;
             mbarrier_expect(panel_full + 8 * slot, 2064);
             const u32 to = panels + slot * 2560;
             tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
@@ -192,6 +205,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
         ++column;
       }
+      #pragma unroll 1
       for (int trip = begin; trip < end; ++trip) {
         const long long v_12 = trip;
         if (!ready) mbarrier_wait(full + 8 * stage, phase);
@@ -201,13 +215,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         {
           const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
           const u32 b = descriptor_low(ring_address + 16384) + stage * 1536;
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 0), descriptor<128>(b + 0), 0);
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 2), descriptor<128>(b + 2), 1);
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 4), descriptor<128>(b + 4), 1);
-          wgmma_m64n64k32_e4m3_e4m3<0>(dot_29, descriptor<128>(a + 6), descriptor<128>(b + 6), 1);
+          wgmma_m64n64k128_e4m3_e4m3<0>(dot_29, a, b, 0);
         }
         wgmma_commit();
-        pin_registers(dot_29);
         if (column == 4) {
           column = 0;
           u32 bits = 0;
