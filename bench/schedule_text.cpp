@@ -64,6 +64,7 @@ const std::map<std::string, Setter>& knobs() {
       OCTILE_BENCH_KNOB(stream_fold),
       OCTILE_BENCH_KNOB(swap_operands),
       OCTILE_BENCH_KNOB(mma_sync),
+      OCTILE_BENCH_KNOB(transpose_panels),
       OCTILE_BENCH_KNOB(tma_store),
       OCTILE_BENCH_KNOB(epilogue_overlap),
       OCTILE_BENCH_KNOB(producer_registers),

@@ -103,7 +103,7 @@ unsigned Analysis::dependences(const ir::Value* value) {
   if (known != dependences_.end()) return known->second;
   unsigned bits = 0;
   if (value->def == nullptr) {
-    bits = 8u;
+    bits = kFoldArguments;
   } else {
     const ir::Op& op = *value->def;
     if (op.kind == OpKind::grid_index) bits |= 1u << op.attr.index;

@@ -45,6 +45,17 @@ class Chooser {
         analysis_(function) {}
 
   Schedule run() {
+    Schedule s = completed();
+    if (s.transpose_panels < 0 && has_short_scale_rows()) {
+      s.transpose_panels = 1;
+      std::string reason;
+      if (!legal(s, reason)) s.transpose_panels = -1;
+    }
+    return s;
+  }
+
+ private:
+  Schedule completed() {
     observe();
     std::set<ir::AxisId> open;
     for (std::size_t a = 0; a < function_.axes.size(); ++a) {
@@ -59,7 +70,24 @@ class Chooser {
     return s;
   }
 
- private:
+  // Rows of 16 bytes, one after the other: TMA asks for them one by one, a warp for 512 bytes.
+  bool has_short_scale_rows() {
+    constexpr std::int64_t kShort = 4;
+    bool found = false;
+    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+      if (op.kind != OpKind::load || op.parent->owner == nullptr) return;
+      const auto index = static_cast<std::size_t>(op.attr.index);
+      const int dim = tensors_[index].contiguous_dim;
+      if (dim < 0 || size_in_bytes(function_.params[index].element) != 4) return;
+      const auto& shape = function_.params[index].shape;
+      const bool by_trip = op.operand(dim)->type.is_scalar() &&
+                           (analysis_.dependences(op.operand(dim)) & Analysis::kFoldArguments) != 0;
+      found |= shape.size() > 1 && by_trip &&
+               ir::evaluate_extent(shape[static_cast<std::size_t>(dim)], dims_) <= kShort;
+    });
+    return found;
+  }
+
   void observe() {
     ir::for_each_op(*function_.body, [&](const ir::Op& op) {
       if (op.kind == OpKind::load || op.kind == OpKind::store) observe_access(op);
@@ -86,7 +114,7 @@ class Chooser {
         unsigned bits = analysis_.dependences(index);
         if (form && form->divisor == 1) {
           u.covers |= bits == 0;
-          u.in_fold |= (bits & 8u) != 0;
+          u.in_fold |= (bits & Analysis::kFoldArguments) != 0;
           u.contiguous |= tensors_[static_cast<std::size_t>(op.attr.index)].contiguous_dim ==
                           static_cast<int>(d);
         }

@@ -117,7 +117,7 @@ void Emitter::barrier_setup() {
   out_.close();
   if (plan_.panel_bytes > 0) {
     out_.open("for (int s = 0; s < {}; ++s) {{", kPanelSlots);
-    out_.line("mbarrier_init(panel_full + 8 * s, 1);");
+    out_.line("mbarrier_init(panel_full + 8 * s, {});", panel_arrivals());
     out_.line("mbarrier_init(panel_empty + 8 * s, {});", 4 * plan_.consumers);
     out_.close();
   }
@@ -242,16 +242,24 @@ void Emitter::produce_fold(const FoldPlan& fold) {
 
 void Emitter::producer() {
   int first = plan_.consumer_warps(), loaders = loader_warps();
-  int panel_warps = plan_.panel_bytes > 0 ? 1 : 0;
+  const int panel_warps = this->panel_warps();
+  const int transposing = plan_.transposes() ? panel_warps : 0;
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
   // While lanes of a warp wait for one that waits on a barrier, that one polls without rest.
-  out_.line("if (lane > 0{}) return;",
-            loaders > 0 ? fmt::format(" && warp <= {}", first + panel_warps) : std::string{});
+  std::string single = "lane > 0";
+  if (loaders + transposing > 0) {
+    single += fmt::format(" && (warp <= {}", first + panel_warps - transposing);
+    if (plan_.store_warp) single += fmt::format(" || warp == {}", first + 3);
+    single += ")";
+  }
+  out_.line("if ({}) return;", single);
   out_.open("if (warp == {}) {{  // bulk copies of dot operands", first);
   produce_tiles(Role::bulk_copies);
   if (panel_warps > 0) {
-    out_.open("if (warp == {}) {{  // panels of small tiles", first + 1);
+    out_.open("if (warp > {} && warp <= {}) {{  // panels of small tiles", first,
+              first + panel_warps);
+    if (transposing > 0) out_.line("const int loader = thread - {};", 32 * (first + 1));
     produce_tiles(Role::panels);
   }
   if (loaders > 0) {

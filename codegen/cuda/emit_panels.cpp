@@ -1,39 +1,161 @@
 // Small tiles of a pipelined fold, scales mostly: panels, which TMA brings for several trips at
 // once and consumers read column by column, and what loader warps gather trip by trip.
 #include <algorithm>
+#include <bit>
 
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
 
 namespace octile::cuda {
+namespace {
+
+// Of at least `rows`, a number that divides `lanes`, or a multiple of them.
+int row_span(int rows, int lanes) {
+  return rows > lanes ? (rows + lanes - 1) / lanes * lanes
+                      : static_cast<int>(std::bit_ceil(static_cast<unsigned>(rows)));
+}
+
+}  // namespace
+
+// Warps of the producer that bring panels.
+int Emitter::panel_warps() const {
+  if (plan_.panel_bytes == 0) return 0;
+  return plan_.transposes() && loader_warps() == 0 ? 2 : 1;
+}
+
+// Whether TMA brings some.
+bool Emitter::copies_panels() const {
+  return std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
+    return std::any_of(f.panels.begin(), f.panels.end(),
+                       [](const PanelLoad& p) { return !p.transposed; });
+  });
+}
+
+// On the barrier of a slot that is full.
+int Emitter::panel_arrivals() const {
+  return (copies_panels() ? 1 : 0) + (plan_.transposes() ? panel_warps() : 0);
+}
 
 void Emitter::produce_panels(const FoldPlan& fold) {
+  if (plan_.transposes()) return transpose_panels(fold);
   out_.open("{{");
   fold_bounds(*fold.fold);
   out_.line("#pragma unroll 1");
   out_.open("for (int trip = begin / {0} * {0}; begin < end && trip < end; trip += {1}) {{",
             kPanelAlignedTrips, plan_.panel_trips);
-  name_index(*fold.fold, "trip");
   out_.line("mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);");
+  copy_panels(fold);
+  advance("slot", "phase", kPanelSlots);
+  out_.close();
+  out_.close();
+}
+
+// Two warps take turns of some elements each. These wait in registers while the slot that they go
+// to is still read.
+void Emitter::transpose_panels(const FoldPlan& fold) {
+  const int ahead = parts_ahead(fold), lanes = 32 * panel_warps();
+  int rounds = 1;
+  std::vector<const PanelLoad*> panels;
+  for (const PanelLoad& p : fold.panels) {
+    if (!p.transposed) continue;
+    panels.push_back(&p);
+    const int quads = row_span(p.rows, lanes) * plan_.panel_trips / 4;
+    rounds = std::max(rounds, (quads + lanes * ahead - 1) / (lanes * ahead));
+  }
+  const std::string first =
+      rounds > 1 ? fmt::format("loader, round * {}", ahead) : std::string{"loader, 0"};
+  out_.open("{{");
+  fold_bounds(*fold.fold);
+  for (const PanelLoad* p : panels) begin_rows(*p, ahead);
+  auto fetch = [&] {
+    for (const PanelLoad* p : panels) {
+      const std::string name = name_of(p->load->result());
+      const int dim = p->row_dim(), trip_dim = p->dim_order[0];
+      out_.line("load_rows<{}, {}>({}_ahead, {}, {}_from + trip, {}_s{}, {}_rows, {} - trip);",
+                row_span(p->rows, lanes), lanes, name, first, name, param_name(*p->load), dim, name,
+                dim_extent(*p->load, static_cast<std::size_t>(trip_dim)));
+    }
+  };
+  out_.line("int trip = begin / {0} * {0};", kPanelAlignedTrips);
+  if (rounds > 1) out_.line("int round = 0;");
+  fetch();
+  out_.line("#pragma unroll 1");
+  out_.open("while (begin < end && trip < end) {{");
+  if (rounds > 1) out_.open("if (round == 0) {{");
+  out_.line("mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);");
+  if (copies_panels()) {
+    out_.open("if (loader == 0) {{");
+    copy_panels(fold);
+    out_.close();
+  }
+  if (rounds > 1) out_.close();
+  for (const PanelLoad* p : panels)
+    out_.line("put_rows<{}, {}, {}, {}>(ring + {} + slot * {}, {}_ahead, {});", p->rows,
+              plan_.panel_trips, row_span(p->rows, lanes), lanes, plan_.panel_offset + p->offset,
+              plan_.panel_bytes, name_of(p->load->result()), first);
+  if (rounds > 1) out_.open("if (++round == {}) {{", rounds);
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive(panel_full + 8 * slot);");
+  advance("slot", "phase", kPanelSlots);
+  out_.line("trip += {};", plan_.panel_trips);
+  if (rounds > 1) {
+    out_.line("round = 0;");
+    out_.close();
+  }
+  fetch();
+  out_.close();
+  out_.close();
+}
+
+// Of four elements of each panel, that a lane has on their way.
+int Emitter::parts_ahead(const FoldPlan& fold) const {
+  constexpr int kManyRegisters = 40;  // of a producer thread: four elements take as many
+  const auto panels = std::count_if(fold.panels.begin(), fold.panels.end(),
+                                    [](const PanelLoad& p) { return p.transposed; });
+  const int parts = plan_.producer_registers >= kManyRegisters ? 4 : 2;
+  return std::max(1, parts / std::max(1, static_cast<int>(panels)));
+}
+
+// Where the rows of a panel begin, and how many of them there are.
+void Emitter::begin_rows(const PanelLoad& p, int ahead) {
+  const std::string name = name_of(p.load->result()), param = param_name(*p.load);
+  std::string offset, inside;
+  for (std::size_t i = 1; i < p.dim_order.size(); ++i) {
+    const int dim = p.dim_order[i];
+    const std::string place = fmt::format("{}_{}", name, dim);
+    const std::string extent = dim_extent(*p.load, static_cast<std::size_t>(dim));
+    out_.line("const long long {} = {};", place, first_index(p, dim));
+    offset += fmt::format(" + {} * {}_s{}", place, param, dim);
+    inside += i == 1 ? fmt::format("int(min({}ll, {} - {}))", p.rows, extent, place)
+                     : fmt::format(" * in_bounds({}, {})", place, extent);
+  }
+  out_.line("const auto* const {}_from = {}_p{};", name, param, offset);
+  out_.line("const int {}_rows = {};", name, inside);
+  out_.line("uint4 {}_ahead[{}];", name, ahead);
+}
+
+// The panels that TMA brings.
+void Emitter::copy_panels(const FoldPlan& fold) {
   int bytes = 0;
-  for (const PanelLoad& p : fold.panels) bytes += 4 * plan_.panel_trips * p.rows;
+  for (const PanelLoad& p : fold.panels) bytes += p.transposed ? 0 : 4 * plan_.panel_trips * p.rows;
+  name_index(*fold.fold, "trip");
   out_.line("mbarrier_expect(panel_full + 8 * slot, {});", bytes);
   out_.line("const u32 to = panels + slot * {};", plan_.panel_bytes);
   for (const PanelLoad& p : fold.panels) {
+    if (p.transposed) continue;
     std::string coordinates;
-    for (int dim : p.dim_order) {
-      auto form = analysis_.affine(p.load->operand(dim));
-      std::string first = sum_text(*form);
-      if (form->divisor > 1) first = fmt::format("({}) / {}", first, form->divisor);
-      coordinates += fmt::format(", int({})", first);
-    }
+    for (int dim : p.dim_order) coordinates += fmt::format(", int({})", first_index(p, dim));
     out_.line("tma_load_{}d(to + {}, map_{}, panel_full + 8 * slot, kEvictNormal{});  // {}",
               p.dim_order.size(), p.offset, p.map, coordinates,
               function_.params[static_cast<std::size_t>(p.load->attr.index)].name);
   }
-  advance("slot", "phase", kPanelSlots);
-  out_.close();
-  out_.close();
+}
+
+// The first element of a panel along `dim`.
+std::string Emitter::first_index(const PanelLoad& p, int dim) {
+  auto form = analysis_.affine(p.load->operand(dim));
+  std::string first = sum_text(*form);
+  return form->divisor > 1 ? fmt::format("({}) / {}", first, form->divisor) : first;
 }
 
 // Whether the place in a panel is a variable.
@@ -116,7 +238,7 @@ void Emitter::release_read_panel(const FoldPlan& plan) {
 std::string Emitter::panel_address(const PanelLoad& p, const std::string& row) const {
   const auto [column, known] = column_bytes();
   std::string at;
-  if (p.rows_adjacent)
+  if (p.rows_side_by_side())
     at = fmt::format("4 * ({}) + {} * ({} + {})", row, p.rows, column, known);
   else if (const int swizzle = plan_.panel_swizzle(p); swizzle > 0)
     at = fmt::format("swizzled_offset<{}>({}, {}) + {}", swizzle, row, column, known);
@@ -162,7 +284,7 @@ void Emitter::read_panel_rows(const PanelLoad& p, const Runs& runs) {
   auto digits = family_->registers(v->type.axes, runs);
   const Factor* pair = nullptr;
   for (const Factor* f : digits) {
-    if (p.rows_adjacent && f->place == 1 && f->size == 2)
+    if (p.rows_side_by_side() && f->place == 1 && f->size == 2)
       pair = f;
     else
       rows += fmt::format(" + {} * {}", f->var, f->place);
@@ -172,7 +294,7 @@ void Emitter::read_panel_rows(const PanelLoad& p, const Runs& runs) {
   int loops = open_loops(v->type.axes, runs, pair);
   std::string at = family_->register_index(v->type.axes, runs);
   std::string from =
-      fmt::format("first + ({}) * {}", rows, p.rows_adjacent ? 1 : plan_.panel_trips);
+      fmt::format("first + ({}) * {}", rows, p.rows_side_by_side() ? 1 : plan_.panel_trips);
   if (pair != nullptr)
     out_.line("copy_bytes<8>(&{}_next[{}], {});", name, at, from);
   else

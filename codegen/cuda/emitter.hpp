@@ -163,7 +163,15 @@ class Emitter {
   void fetch_small(const FoldPlan& fold);
   void put_small(const FoldPlan& fold);
   void produce_small(const FoldPlan& fold);
+  int panel_warps() const;
+  bool copies_panels() const;
+  int panel_arrivals() const;
   void produce_panels(const FoldPlan& fold);
+  void copy_panels(const FoldPlan& fold);
+  void transpose_panels(const FoldPlan& fold);
+  int parts_ahead(const FoldPlan& fold) const;
+  void begin_rows(const PanelLoad& panel, int ahead);
+  std::string first_index(const PanelLoad& panel, int dim);
   int trips_ahead(const FoldPlan& fold) const;
   std::string panel_address(const PanelLoad& panel, const std::string& row) const;
   void read_panel_rows(const PanelLoad& panel, const Runs& runs);

@@ -44,6 +44,7 @@ std::string value_problem(const Schedule& s) {
                                     {"persistent", s.persistent},
                                     {"swap_operands", s.swap_operands},
                                     {"mma_sync", s.mma_sync},
+                                    {"transpose_panels", s.transpose_panels},
                                     {"tma_store", s.tma_store},
                                     {"epilogue_overlap", s.epilogue_overlap}}) {
     if (value < -1 || value > 1) return out_of_range(knob, value, kSwitch);
@@ -138,6 +139,7 @@ std::string ignored_knob(const Plan& plan) {
         {"accumulators", s.accumulators > 0},
         {"unroll", s.unroll > 0},
         {"ctas_per_sm", s.ctas_per_sm > 1},
+        {"transpose_panels", s.transpose_panels >= 0},
         {"order_consumers", s.order_consumers >= 0},
         {"consumer_registers", s.consumer_registers > 0},
         {"producer_registers", s.producer_registers > 0}};
@@ -155,6 +157,9 @@ std::string ignored_knob(const Plan& plan) {
   }
   if (s.unroll > 0 && (s.accumulators == 2 || (in_place && s.stream_fold)))
     return fmt::format("unroll={} has no effect on this fold's loop; leave it out", s.unroll);
+  if (s.transpose_panels == 1 && !plan.transposes())
+    return "transpose_panels=1 is for scales of which a row holds those of several trips, side by "
+           "side and 16-byte aligned, of more rows than four; there are none, leave it out";
   if (s.persistent == 1 && s.split_fold > 1)
     return "persistent=1 and split_fold can't be combined: leave one out";
   if (s.cluster > 1) {

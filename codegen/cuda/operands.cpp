@@ -351,6 +351,8 @@ std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis
       return {};
   }
   if (trip_dim < 0 || (trip_dim != facts.contiguous_dim && !p.rows_adjacent)) return {};
+  p.transposed =
+      request.schedule.transpose_panels == 1 && p.has_rows && !p.rows_adjacent && !p.chooses_rows();
   p.dim_order = {trip_dim};
   if (p.has_rows)
     p.dim_order.insert(p.rows_adjacent ? p.dim_order.begin() : p.dim_order.end(), row_dim);

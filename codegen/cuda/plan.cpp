@@ -47,6 +47,13 @@ bool Plan::stages_loads() const {
                      [](const TmaStore& s) { return s.staged != nullptr; });
 }
 
+bool Plan::transposes() const {
+  return std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) {
+    return std::any_of(f.panels.begin(), f.panels.end(),
+                       [](const PanelLoad& p) { return p.transposed; });
+  });
+}
+
 Plan Planner::run() {
   if (std::string problem = value_problem(schedule()); !problem.empty()) refuse(problem);
   if (std::string problem = target_problem(schedule(), request_.target); !problem.empty())

@@ -61,6 +61,9 @@ struct PanelLoad {
   std::vector<int> dim_order;
   bool has_rows = false;
   bool rows_adjacent = false;
+  /// Rows that lie apart, of some elements each, cost TMA and the L2 as much as rows of 128 bytes.
+  /// Loader warps read them as vectors instead, and put them down with rows next to each other.
+  bool transposed = false;
   int rows = 1;              ///< distinct rows that the tile touches
   std::int64_t divisor = 1;  ///< element c is row (first + c) / divisor
   int offset = 0;            ///< bytes from the start of a slot
@@ -71,6 +74,8 @@ struct PanelLoad {
     return !has_rows || (divisor > 1 && rows <= kMostChoices);
   }
   int row_dim() const { return dim_order[rows_adjacent ? 0 : 1]; }
+  /// Whether a trip's rows are neighbours in shared memory.
+  bool rows_side_by_side() const { return rows_adjacent || transposed; }
 };
 
 /// A dot operand that all threads copy with cp.async, swizzled, K-major: into a stage of the ring,
@@ -191,13 +196,14 @@ struct Plan {
   int staging_slots() const { return stores_in_parts ? 2 : 1; }
   /// Bytes that a panel's rows are swizzled over, or 0.
   int panel_swizzle(const PanelLoad& panel) const {
-    return panel.rows_adjacent || panel_trips == kPanelAlignedTrips ? 0 : 4 * panel_trips;
+    return panel.rows_side_by_side() || panel_trips == kPanelAlignedTrips ? 0 : 4 * panel_trips;
   }
   const DotPlan* find_dot(const ir::Op* op) const;
   const FoldPlan* find_fold(const ir::Op* op) const;
   const TmaStore* find_store(const ir::Op* op) const;
   bool is_staged(const ir::Op* load) const;
   bool stages_loads() const;
+  bool transposes() const;  ///< some panel
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

@@ -216,8 +216,9 @@ void Planner::choose_panel_trips() {
   const int wanted =
       schedule().stages > 0 ? schedule().stages : std::min(most_stages(), kManyStages);
   bool many_rows = std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
-    return !f.panels_ahead && std::any_of(f.panels.begin(), f.panels.end(),
-                                          [](const PanelLoad& p) { return !p.rows_adjacent; });
+    return !f.panels_ahead && std::any_of(f.panels.begin(), f.panels.end(), [](const PanelLoad& p) {
+      return !p.rows_side_by_side();
+    });
   });
   plan_.panel_trips = kPanelAlignedTrips;
   plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
@@ -292,6 +293,7 @@ unsigned Planner::grid_positions_without(const ir::Op& load) {
 
 void Planner::map_panels(FoldPlan& f) {
   for (PanelLoad& p : f.panels) {
+    if (p.transposed) continue;
     p.map = static_cast<int>(plan_.tensor_maps.size());
     TensorMap map;
     map.param = p.load->attr.index;

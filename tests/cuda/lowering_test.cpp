@@ -112,13 +112,27 @@ TEST(Lowering, SumsNeedNoZerosBeforeTheFirstProduct) {
 
 // Panels of few trips where stages are few; longer ones where many small stages are under way.
 TEST(Lowering, PanelsReachAsFarAsStages) {
-  EXPECT_THAT(fp8_gemm().with({BM(256), BN(128)}).emit(kSizes), Not(HasSubstr("column")));
+  EXPECT_THAT(fp8_gemm().with({BM(256), BN(128)}).emit(kSizes), Not(HasSubstr(", column = 0;")));
   EXPECT_THAT(fp8_gemm().with({BM(64), BN(16), accumulators(2)}).emit(kSizes),
               HasSubstr("column += 4;"));
   // As many stages fit, but a tile of one block of rows doesn't ask so far ahead.
   const std::string alone = fp8_gemm().with({BM(64), BN(128)}).emit(kSizes);
   EXPECT_THAT(alone, HasSubstr("// fold, 6 stages"));
-  EXPECT_THAT(alone, Not(HasSubstr("column")));
+  EXPECT_THAT(alone, Not(HasSubstr(", column = 0;")));
+}
+
+// Rows of 16 bytes would be as many requests by TMA; long ones cost threads more.
+TEST(Lowering, ShortRowsOfScalesAreTransposed) {
+  const auto emit = [](std::int64_t k, std::initializer_list<Knob> knobs) {
+    return fp8_gemm().with(knobs).emit({{"M", 4096}, {"N", 4096}, {"K", k}});
+  };
+  EXPECT_THAT(emit(512, {BM(128), BN(128)}), HasSubstr("load_rows<128, 64>("));
+  EXPECT_THAT(emit(512, {}), HasSubstr("put_rows<"));
+  EXPECT_THAT(emit(512, {BM(128), BN(128), transpose_panels(false)}), Not(HasSubstr("_rows<")));
+  EXPECT_THAT(emit(4096, {BM(128), BN(128)}), Not(HasSubstr("_rows<")));
+  EXPECT_THAT(emit(4096, {BM(128), BN(128), transpose_panels()}), HasSubstr("load_rows<128, 64>("));
+  // Rows that aren't 16-byte aligned are gathered.
+  EXPECT_THAT(emit(384, {BM(128), BN(128)}), Not(HasSubstr("_rows<")));
 }
 
 // Of 100 rows, the tensor core's blocks make 128: threads read scales of rows that aren't there.

@@ -195,6 +195,7 @@ TEST(Refusals, KnobsThatAreNotLowered) {
       {"warps", refusal(gemm, {warps(8)})},
       {"order_consumers", refusal(gemm, {consumers(1), order_consumers()})},
       {"unroll", refusal(gemm, {accumulators(2), unroll(4)})},
+      {"transpose_panels", refusal(gemm, {transpose_panels()}, {{"M", 64}, {"N", 64}, {"K", 640}})},
       {"persistent", refusal(gemm, {split_fold(2), persistent()})},
       {"fastest_axis", refusal(gemm, {cluster(2, BM), fastest(BN)})},
       // No dot.
@@ -204,6 +205,7 @@ TEST(Refusals, KnobsThatAreNotLowered) {
       {"accumulators", refusal(add, {accumulators(2)}, few)},
       {"unroll", refusal(add, {unroll(2)}, few)},
       {"order_consumers", refusal(add, {order_consumers()}, few)},
+      {"transpose_panels", refusal(add, {transpose_panels()}, few)},
       {"group_width", refusal(add, {group_width(4)}, few)},
       {"consumer_registers", refusal(add, {consumer_registers(64)}, few)},
       {"producer_registers", refusal(add, {producer_registers(64)}, few)},

@@ -152,6 +152,28 @@ TEST_F(Exact, EverySchedule) {
   }
 }
 
+TEST_F(Exact, TransposedPanels) {
+  const std::vector<Schedule> schedules = {
+      apply_knobs({}, {BM(64), BN(64), transpose_panels()}),
+      apply_knobs({}, {BM(64), BN(128), ctas_per_sm(2), transpose_panels()}),
+      apply_knobs({}, {BM(128), BN(128), accumulators(2), transpose_panels()}),
+      apply_knobs({}, {BM(256), BN(128), consumers(2), transpose_panels()}),
+      apply_knobs({}, {BM(192), BN(96), consumers(3), transpose_panels(), persistent(false)}),
+      apply_knobs({}, {BM(128), BN(160), cluster(2, BM), transpose_panels()}),
+      apply_knobs({}, {BM(128), BN(128), ping_pong(), transpose_panels()}),
+      apply_knobs({}, {BM(128), BN(128), stream_fold(), transpose_panels()}),
+      apply_knobs({}, {BM(64), BN(96), split_fold(4), ctas_per_sm(2), transpose_panels()}),
+      apply_knobs({}, {BM(16), BN(128), swap_operands(), transpose_panels()}),
+      apply_knobs({}, {BM(100), BN(100), transpose_panels()}),
+  };
+  for (const Shape& shape :
+       {Shape{300, 520, 512}, Shape{65, 136, 2560}, Shape{7, 64, 1024}, Shape{2304, 4104, 1024}}) {
+    if (!affordable(shape)) continue;
+    const Problem problem(stream(), shape, Fill::integers);
+    for (const Schedule& schedule : schedules) check(problem, schedule);
+  }
+}
+
 TEST_F(Exact, OuterScales) {
   const std::vector<Schedule> schedules = {
       apply_knobs({}, {BM(64), BN(64)}),

@@ -34,6 +34,8 @@ std::vector<Schedule> ways() {
       {BM(128), BN(40), ctas_per_sm(2)},
       {BM(128), BN(40), accumulators(2)},
       {BM(128), BN(40), accumulators(2), ctas_per_sm(2)},
+      {BM(128), BN(128), transpose_panels()},
+      {BM(64), BN(40), ctas_per_sm(4), transpose_panels()},
       {BM(128), BN(128), mma_sync()},
       {BM(64), BN(128), swap_operands()},
       {BM(128), BN(128), swap_operands()},

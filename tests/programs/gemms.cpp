@@ -151,6 +151,56 @@ OCTILE_PROGRAM(weight_gradient_accumulates) {
   }
 }
 
+// Rows of scales that TMA copies or loader warps transpose: short and long ones, with rests, gaps
+// and other rows behind them; beside scales that lie otherwise, which are gathered.
+OCTILE_PROGRAM(rows_of_scales) {
+  constexpr auto BK8 = 128_c;
+  const auto k = kernel("rows_of_scales", in<e4m3>("a", Z, M, K), in<f32>("sa", Z, M, K / 128_c),
+                        in<e4m3>("b", Z, N, K), in<f32>("sb", Z, N, K / 128_c),
+                        out<f32>("d", Z, M, N), [=](auto a, auto sa, auto b, auto sb, auto d) {
+                          return grid(M / BM, N / BN, Z, [=](auto i, auto j, auto z) {
+                            auto acc = sum(K / BK8, [=](auto k) {
+                              return dot(a(z, BM[i], BK8[k]), b(z, BN[j], BK8[k])) *
+                                     sa(z, BM[i], k) * sb(z, BN[j], k);
+                            });
+                            return store(d(z, BM[i], BN[j]), acc);
+                          });
+                        });
+  const Schedules schedules = {
+      {BM(64), BN(64)},
+      {BM(64), BN(64), transpose_panels()},
+      {BM(100), BN(40), transpose_panels()},
+      {BM(128), BN(80), transpose_panels(), accumulators(2)},
+      {BM(256), BN(64), consumers(2), transpose_panels(), persistent(false)},
+      {BM(128), BN(64), transpose_panels(), cluster(2, BM)},
+      {BM(64), BN(64), transpose_panels(), split_fold(2)},
+      {BM(16), BN(64), transpose_panels(), swap_operands(), ctas_per_sm(2)},
+      {BM(64), BN(64), transpose_panels(), ping_pong()},
+      {BM(128), BN(64), transpose_panels(), stream_fold()},
+  };
+  for (const auto& [z, m, n, depth, gap_a, gap_b] : {std::array{1, 130, 200, 512, 0, 0},
+                                                     {2, 65, 72, 640, 3, 7},
+                                                     {3, 7, 40, 2048, 4, 0},
+                                                     {2, 300, 136, 1152, 7, 0}}) {
+    const std::int64_t runs = (depth + 127) / 128;
+    const Input a = t.input(ElementType::e4m3, {z, m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::e4m3, {z, n, depth}, Fill::integers);
+    const Input sa = t.input(ElementType::f32, {z, m, runs}, Fill::uniform, {false, gap_a, 0});
+    const Input sb = t.input(ElementType::f32, {z, n, runs}, Fill::uniform, {false, gap_b, 0});
+    const Input d = t.output(ElementType::f32, {z, m, n},
+                             [=, depth = depth](const Index& e) {
+                               double total = 0;
+                               for (std::int64_t k = 0; k < depth; ++k) {
+                                 total += (*a)(e[0], e[1], k) * (*sa)(e[0], e[1], k / 128) *
+                                          (*b)(e[0], e[2], k) * (*sb)(e[0], e[2], k / 128);
+                               }
+                               return total;
+                             },
+                             {3e-3, 1e-4});
+    t.run(k, schedules, a, sa, b, sb, d);
+  }
+}
+
 OCTILE_PROGRAM(batched_gemm) {
   const auto k = kernel("batched", in<bf16>("a", Z, M, K), in<bf16>("b", Z, N, K),
                         out<f32>("d", Z, M, N), [](auto a, auto b, auto d) {

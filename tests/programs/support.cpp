@@ -208,6 +208,7 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.stream_fold = initial.stream_fold;
   schedule.ping_pong = initial.ping_pong;
   schedule.epilogue_overlap = initial.epilogue_overlap;
+  schedule.transpose_panels = initial.transpose_panels;
   schedule.tma_store = initial.tma_store;
   if (where_ == Where::gpu) schedule.mma_sync = 1;
   return schedule;

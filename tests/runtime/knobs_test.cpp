@@ -27,6 +27,7 @@ TEST(Knobs, EachSetsItsField) {
                                       stream_fold(),
                                       swap_operands(),
                                       mma_sync(),
+                                      transpose_panels(),
                                       tma_store(false),
                                       epilogue_overlap(),
                                       producer_registers(40),
@@ -51,6 +52,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.stream_fold = true;
   expected.swap_operands = 1;
   expected.mma_sync = 1;
+  expected.transpose_panels = 1;
   expected.tma_store = 0;
   expected.epilogue_overlap = 1;
   expected.producer_registers = 40;
