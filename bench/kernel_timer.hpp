@@ -21,7 +21,7 @@ struct KernelRecord {
 
 struct Timing {
   double median_us = 0, min_us = 0, max_us = 0;
-  std::vector<double> rounds_us;           ///< busy GPU time of each timed round, in order
+  std::vector<double> rounds_us;           ///< of each timed round, in order
   std::vector<KernelRecord> last_kernels;  ///< the kernels of the last round
 };
 
@@ -29,6 +29,9 @@ struct TimerOptions {
   int rounds = 24;                                   ///< at least 20 for a figure to report
   int warmup = 4;                                    ///< rounds before them, not counted
   std::size_t flush_bytes = std::size_t{512} << 20;  ///< written before each round; 0: warm L2
+  /// Launches of a round, in a row. Of several, the time is the span from the first one's start to
+  /// the last one's end, with the gaps between them, divided by their number.
+  int in_a_row = 1;
 };
 
 /// Times kernels through CUPTI. One object per process.
@@ -38,8 +41,8 @@ class KernelTimer {
 
   /// Runs `launch` (which only enqueues on device().stream) `warmup + rounds` times, each after a
   /// fill larger than the L2, without waiting in between. A round's time is the union of the
-  /// intervals in which its kernels ran, so that the fill, launch gaps and overlap under dependent
-  /// launch don't count. Throws Error when a round ran no kernel.
+  /// intervals in which its kernels ran, so that the fill and launch gaps don't count, unless there
+  /// are several launches in a row. Throws Error when a round ran no kernel.
   Timing time(const std::function<void()>& launch, const TimerOptions& options = {});
 
  private:

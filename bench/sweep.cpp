@@ -24,10 +24,13 @@ namespace {
 
 constexpr char kUsage[] =
     "octile_sweep [--kernel=octile_blockwise] [--rounds=N] [--threads=N] [--compile-only]\n"
-    "             [--json] [--best=FILE] [--emit=DIR] [FILE]\n"
+    "             [--in-a-row=N] [--json] [--best=FILE] [--emit=DIR] [FILE]\n"
     "  FILE            lines \"[kernel] m n k | knob=value ...\"; standard input without one\n"
     "  --kernel        the kernel of lines without one; octile_bench --list names them\n"
     "  --rounds        timed rounds of each schedule (24); 0 only checks, for a profiler's sake\n"
+    "  --in-a-row      launches of a round: the time of one with the gap before the next, after "
+    "the\n"
+    "                  first with what it left in the L2, as dependent_launch=1 shortens it\n"
     "  --threads       compiles at a time (one per core)\n"
     "  --compile-only  no GPU needed: registers, spills and compile times for sm_90a\n"
     "  --json          a JSON object per line instead of a table\n"
@@ -61,6 +64,8 @@ Options parse_options(int argc, char** argv) {
       options.kernel = value;
     } else if (flag == "--rounds") {
       options.timer.rounds = std::stoi(value);
+    } else if (flag == "--in-a-row") {
+      options.timer.in_a_row = std::max(1, std::stoi(value));
     } else if (flag == "--threads") {
       options.threads = static_cast<unsigned>(std::max(1, std::stoi(value)));
     } else if (flag == "--emit") {

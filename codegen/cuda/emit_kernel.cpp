@@ -421,7 +421,11 @@ CudaProgram Emitter::run() {
       "32;");
   out_.line("const int warpgroup = warp / 4;");
   barrier_setup();
-  if (program.dependent_launch) out_.line("dependent_launch_wait();");
+  if (program.dependent_launch) {
+    // The next kernel waits for all of this one itself: its CTAs may come as soon as there is room.
+    out_.line("dependent_launch_wait();");
+    out_.line("dependent_launch_release();");
+  }
   if (plan_.specialized) producer();
   consumer();
   if (plan_.specialized) out_.line("}}");
@@ -432,7 +436,6 @@ CudaProgram Emitter::run() {
     out_.line("cluster_wait();");
     out_.close();
   }
-  if (program.dependent_launch) out_.line("dependent_launch_release();");
   if (cluster) {
     // No CTA leaves while another may still write its barriers or read its sums.
     out_.line("__syncwarp();");
