@@ -2,6 +2,8 @@
 // rows and one swizzle width. Where shared memory is better spent on stages, a warpgroup has room
 // for two parts, and fills one while the other is copied. A warp of the producer sends them off
 // where it can, as consumers have the next tile to compute.
+#include <algorithm>
+
 #include "octile/codegen/cuda/emitter.hpp"
 
 namespace octile::cuda {
@@ -36,14 +38,15 @@ Emitter::StoreDigits Emitter::store_digits(const TmaStore& t, const ir::Value* v
   return digits;
 }
 
-// Where an element's part begins in the staging area, whose parts are `part`, or all of them.
+// The byte of the staging area, which holds `part` or all of them, that an element's part begins
+// at.
 std::string Emitter::begin_part(const TmaStore& t, const StoreDigits& digits, int part) {
   out_.line("const int byte = {};", digits.byte);
   if (part >= 0) {
     out_.line("if ({} != {}) continue;", digits.part, part);
-    return fmt::format("staging + {}", part % 2 * kPartRows * t.swizzle);
+    return std::to_string(part % 2 * kPartRows * t.swizzle);
   }
-  return fmt::format("staging + ({}) * {}", digits.part, kPartRows * t.swizzle);
+  return fmt::format("({}) * {}", digits.part, kPartRows * t.swizzle);
 }
 
 // Every thread puts neighbouring elements into the staging area of its warpgroup.
@@ -53,12 +56,13 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
   std::vector<const Factor*> loops = digits.others;
   loops.push_back(digits.half);
   int count = open_loops(loops);
-  std::string to = begin_part(t, digits, part);
+  const std::string first = begin_part(t, digits, part);
   out_.line("constexpr int {} = 0;", digits.pair->var);
   out_.line("const int row = {} % {}, place = byte % {} + {} * {};",
             family_->coordinate(t.row_axis), kPartRows, t.swizzle,
             family_->thread_part_name(t.column_axis), bytes);
-  out_.line("unsigned char* const at = {} + swizzled_offset<{}>(row, place);", to, t.swizzle);
+  out_.line("unsigned char* const at = staging + {} + swizzled_offset<{}>(row, place);", first,
+            t.swizzle);
   if (t.staged != nullptr) {
     out_.line("{} held[{}];", register_type(value->type.element), digits.pair->size);
     out_.line("copy_bytes<{}>(held, at);", digits.pair->size * bytes);
@@ -71,24 +75,44 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
   close_loops(count);
 }
 
-// Elements of two bytes: a warp puts 16 rows of 8 columns at a time, of which each lane holds a
-// pair in both halves of the rows.
+// Elements of two bytes: a warp puts 16 rows of 16 columns at a time, or of 8 where their number is
+// odd, of which each lane holds pairs in both halves of the rows.
 void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part) {
   StoreDigits digits = store_digits(t, value);
+  const auto& columns = family_->at(t.column_axis).factors;
+  const auto eights = std::find_if(columns.begin(), columns.end(), [](const Factor& f) {
+    return f.kind == Factor::Kind::reg && f.place == 8 && f.size % 2 == 0;
+  });
+  const bool wide = eights != columns.end();
+  Factor sixteens = wide ? *eights : Factor{};
+  if (wide) {
+    sixteens.size /= 2;
+    sixteens.var += "_pair";
+    std::replace(digits.others.begin(), digits.others.end(), &*eights,
+                 static_cast<const Factor*>(&sixteens));
+  }
   out_.line(
       "const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to");
+  out_.line("const u32 place = swizzled_offset<{}>(row, {});", t.swizzle,
+            wide ? "thread / 16 % 2 * 16" : "0");
+  out_.line("const u32 to = shared_address(staging);");
   int count = open_loops(digits.others);
-  std::string to = begin_part(t, digits, part);
-  out_.line("u32 pairs[2];");
+  if (wide) out_.line("const int {} = 2 * {};", eights->var, sixteens.var);
+  const std::string first = begin_part(t, digits, part);
+  out_.line("u32 matrices[{}];", wide ? 4 : 2);
+  if (wide) {
+    out_.line("#pragma unroll");
+    out_.open("for (int eight = 0; eight < 2; ++eight) {{");
+    out_.line("const int {} = 2 * {} + eight;", eights->var, sixteens.var);
+  }
   out_.line("#pragma unroll");
   out_.open("for (int {0} = 0; {0} < 2; ++{0}) {{", digits.half->var);
   pack_elements(value, *digits.pair, 2);
-  out_.line("memcpy(&pairs[{}], elements, 4);", digits.half->var);
+  out_.line("memcpy(&matrices[{}{}], elements, 4);", wide ? "2 * eight + " : "", digits.half->var);
   out_.close();
-  out_.line(
-      "store_matrices(shared_address({}) + swizzled_offset<{}>(row, byte % {}), pairs[0], "
-      "pairs[1]);",
-      to, t.swizzle, t.swizzle);
+  if (wide) out_.close();
+  // What differs between parts is added last, so that it becomes a part of the instruction.
+  out_.line("store_matrices(to + (place ^ byte % {}) + {}, matrices);", t.swizzle, first);
   close_loops(count);
 }
 

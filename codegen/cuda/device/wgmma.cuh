@@ -25,9 +25,15 @@ __device__ constexpr u32 descriptor_high() {
   constexpr u32 layout = Swizzle == 128 ? 1 : Swizzle == 64 ? 2 : 3;
   return (layout << 30) | (Swizzle * 8 / 16);
 }
-// Stores two 8x8 matrices of 2-byte elements, of which each lane holds a pair; lanes 0 to 15 give
-// the addresses of their rows (PTX ISA 9.7.14.5.16, stmatrix).
-__device__ __forceinline__ void store_matrices(u32 to, u32 x, u32 y) {
-  asm volatile("stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1, %2};" ::"r"(to), "r"(x), "r"(y)
+// Stores 8x8 matrices of 2-byte elements, of which each lane holds a pair; lanes 8 i and on give
+// the addresses of the rows of matrix i (PTX ISA 9.7.14.5.16, stmatrix).
+__device__ __forceinline__ void store_matrices(u32 to, const u32 (&x)[2]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x2.shared.b16 [%0], {%1, %2};" ::"r"(to), "r"(x[0]),
+               "r"(x[1])
+               : "memory");
+}
+__device__ __forceinline__ void store_matrices(u32 to, const u32 (&x)[4]) {
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(to),
+               "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3])
                : "memory");
 }

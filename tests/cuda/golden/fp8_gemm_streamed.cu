@@ -335,22 +335,29 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         named_barrier_sync(8 + warpgroup, 128);
         {
           const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to
+          const u32 place = swizzled_offset<128>(row, thread / 16 % 2 * 16);
+          const u32 to = shared_address(staging);
           #pragma unroll
-          for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
+          for (int BN_i8_pair = 0; BN_i8_pair < 4; ++BN_i8_pair) {
+            const int BN_i8 = 2 * BN_i8_pair;
             const int byte = (0 + BN_i8 * 8) * 2;
-            u32 pairs[2];
+            u32 matrices[4];
             #pragma unroll
-            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              alignas(4) unsigned short elements[2];
+            for (int eight = 0; eight < 2; ++eight) {
+              const int BN_i8 = 2 * BN_i8_pair + eight;
               #pragma unroll
-              for (int pair = 0; pair < 2; pair += 2) {
-                auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
-                const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
-                memcpy(&elements[pair], &packed, 4);
+              for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
+                alignas(4) unsigned short elements[2];
+                #pragma unroll
+                for (int pair = 0; pair < 2; pair += 2) {
+                  auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
+                  const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
+                  memcpy(&elements[pair], &packed, 4);
+                }
+                memcpy(&matrices[2 * eight + BM_i8], elements, 4);
               }
-              memcpy(&pairs[BM_i8], elements, 4);
             }
-            store_matrices(shared_address(staging + (0 * 1 + byte / 128) * 8192) + swizzled_offset<128>(row, byte % 128), pairs[0], pairs[1]);
+            store_matrices(to + (place ^ byte % 128) + (0 * 1 + byte / 128) * 8192, matrices);
           }
         }
         fence_async_proxy();
