@@ -38,7 +38,8 @@ constexpr double kMemoryStart = 2.22;              // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
 constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128;
-constexpr int kOtherRegisters = 20, kRichEpilogue = 48, kBesideProduct = 26;
+constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 16, kRichEpilogue = 48,
+              kBesideProduct = 26;
 constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
 constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging and of panels
 
@@ -56,13 +57,14 @@ int wgmma_consumers(std::int64_t m, const Schedule& schedule) {
   return blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : 1;
 }
 
-RegisterShares share_registers(int consumers, bool pipelined, int ctas_per_sm) {
-  constexpr int kPerSm = 65536;
+RegisterShares share_registers(int consumers, bool pipelined, int ctas_per_sm, bool sparing) {
+  constexpr int kPerSm = 65536, kLeastProducer = 24;
   constexpr int kProducer[] = {0, 96, 56, 56, 32}, kSharedProducer[] = {0, 48, 48, 32, 24};
   const int threads = 128 * (consumers + (pipelined ? 1 : 0));
   RegisterShares r;
   r.launched = std::min(255, kPerSm / ctas_per_sm / threads) / 8 * 8;
   r.producer = std::min((ctas_per_sm > 1 ? kSharedProducer : kProducer)[consumers], r.launched);
+  if (sparing) r.producer = std::min(r.producer, kLeastProducer);
   r.consumer = std::min(kMostConsumerRegisters,
                         (r.launched * threads - 128 * r.producer) / (128 * consumers) / 8 * 8);
   return r;
@@ -90,9 +92,11 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   double epilogue_registers = t.epilogue_tiles ? sums + kRichEpilogue : 0;
   epilogue_registers += t.epilogue_columns ? n / 4 + kOtherRegisters : 0;
   epilogue_registers += t.epilogue_functions ? kRichEpilogue : 0;
-  const double registers =
-      sums + kOtherRegisters + std::max(sets * n / 2 + scales, epilogue_registers);
-  if (registers > shares.consumer) return std::nullopt;
+  const double beside = sums + std::max(sets * n / 2 + scales, epilogue_registers);
+  const int spared = share_registers(all_consumers, true, ctas_per_sm, true).consumer;
+  if (beside + kOtherRegisters > shares.consumer &&
+      (!t.scales_on_n || beside + kLeastOtherRegisters > spared))
+    return std::nullopt;
 
   const double trips = std::ceil(t.trips / split);
   if (split > 1 && trips < kLeastTrips) return std::nullopt;

@@ -37,8 +37,10 @@ struct RegisterShares {
 };
 
 /// Those of a CTA of `consumers` warpgroups and, in a pipelined fold, a producer one, `ctas_per_sm`
-/// of them to an SM. Producers need few registers and leave the rest to consumers.
-RegisterShares share_registers(int consumers, bool pipelined, int ctas_per_sm);
+/// of them to an SM. Producers need few registers and leave the rest to consumers; `sparing`, they
+/// keep the fewest that they can do with.
+RegisterShares share_registers(int consumers, bool pipelined, int ctas_per_sm,
+                               bool sparing = false);
 
 /// Microseconds; nothing for shapes that the tensor core or the registers don't take, or that
 /// split a fold into parts not worth it.

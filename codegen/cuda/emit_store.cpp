@@ -161,8 +161,9 @@ std::string Emitter::part_coordinates(const TmaStore& t, int part, const std::st
 // Copies one part, or all of them (-1), from where they are staged.
 void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgroup) {
   const auto copy = [&](int p, int place) {
-    out_.line("tma_store_{}d(map_{}, staging + {}{});", t.dim_order.size(), t.map,
-              place * kPartRows * t.swizzle, part_coordinates(t, p, warpgroup));
+    out_.line("tma_{}_{}d(map_{}, staging + {}{});", t.added != nullptr ? "add" : "store",
+              t.dim_order.size(), t.map, place * kPartRows * t.swizzle,
+              part_coordinates(t, p, warpgroup));
   };
   if (part >= 0) return copy(part, part % 2);
   for (int p = 0; p < t.parts(); ++p) copy(p, p);
@@ -170,7 +171,7 @@ void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgro
 
 // Stages one part, or all of them (-1), and sends them off or leaves that to the store warp.
 void Emitter::store_part(const TmaStore& t, int part) {
-  const ir::Value* value = t.store->operands[t.dim_order.size()];
+  const ir::Value* value = t.value;
   const int slot = part < 0 ? 0 : part % 2;
   const std::string turn = fmt::format("{} * warpgroup + {}", plan_.staging_slots(), slot);
   if (t.staged != nullptr) {

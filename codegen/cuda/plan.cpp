@@ -39,7 +39,7 @@ const TmaStore* Plan::find_store(const ir::Op* op) const {
 
 bool Plan::is_staged(const ir::Op* load) const {
   return std::any_of(stores.begin(), stores.end(),
-                     [&](const TmaStore& s) { return s.staged == load; });
+                     [&](const TmaStore& s) { return s.staged == load || s.added == load; });
 }
 
 bool Plan::stages_loads() const {

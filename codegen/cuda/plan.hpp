@@ -154,6 +154,9 @@ struct TmaStore {
   /// The load of the very tile that is stored over, where nothing else uses it: TMA brings it to
   /// where the result is staged, under the fold, and each thread adds to its elements there.
   const ir::Op* staged = nullptr;
+  /// The same where the result is just its sum with `value`: TMA adds to it, nobody loads it.
+  const ir::Op* added = nullptr;
+  const ir::Value* value = nullptr;  ///< what is staged: what is stored, or added
 
   int parts() const { return rows / 64 * chunks; }
 };
@@ -201,7 +204,7 @@ struct Plan {
   const DotPlan* find_dot(const ir::Op* op) const;
   const FoldPlan* find_fold(const ir::Op* op) const;
   const TmaStore* find_store(const ir::Op* op) const;
-  bool is_staged(const ir::Op* load) const;
+  bool is_staged(const ir::Op* load) const;  ///< or added to: threads don't load it
   bool stages_loads() const;
   bool transposes() const;  ///< some panel
 };

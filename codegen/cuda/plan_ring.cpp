@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "octile/codegen/cuda/choose_wgmma.hpp"
 #include "octile/codegen/cuda/legality.hpp"
 #include "octile/codegen/cuda/operands.hpp"
 #include "octile/codegen/cuda/plan_mma.hpp"
@@ -43,9 +44,24 @@ void Planner::plan_stores() {
     plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->chunks * form->swizzle);
     plan_.stores.push_back(*form);
   });
+  for (TmaStore& t : plan_.stores) plan_stored_over(t);
+}
+
+// A sum with what is there is left to TMA; what is computed from it otherwise, to threads.
+void Planner::plan_stored_over(TmaStore& t) {
+  t.value = t.store->operand(static_cast<int>(t.dim_order.size()));
   // Of a streamed tile, only the last piece is stored.
-  if (plan_.stores.size() == 1 && !schedule().stream_fold)
-    plan_.stores[0].staged = load_stored_over(function_, *plan_.stores[0].store);
+  const ir::Op* load = schedule().stream_fold ? nullptr : load_stored_over(function_, *t.store);
+  if (load == nullptr) return;
+  const ir::Op* last = t.value->def;
+  const bool adds = last->kind == OpKind::add && t.value->type.element == ElementType::f32 &&
+                    (last->operand(0) == load->result()) != (last->operand(1) == load->result());
+  if (adds) {
+    t.added = load;
+    t.value = last->operand(last->operand(0) == load->result() ? 1 : 0);
+  } else if (plan_.stores.size() == 1) {
+    t.staged = load;
+  }
 }
 
 // Whether a warp that has nothing else to do can send off tiles, and there is a next tile to go on
@@ -314,13 +330,18 @@ void Planner::plan_panels(FoldPlan& f) {
     return form.has_value();
   });
   constexpr int kMostRegisters = 8;  // that two trips' elements may take twice
+  f.panels_ahead = !f.panels.empty() && panel_registers(f) <= kMostRegisters;
+}
+
+// That the panels' elements of one trip take.
+int Planner::panel_registers(const FoldPlan& f) {
   int registers = 0;
   for (const PanelLoad& p : f.panels) {
     const ir::Value* v = p.load->result();
     registers +=
         p.chooses_rows() ? p.rows : plan_.family.register_count(v->type.axes, analysis_.runs(v));
   }
-  f.panels_ahead = !f.panels.empty() && registers <= kMostRegisters;
+  return registers;
 }
 
 // Sums needn't be zeroed before the first product, where its trip is known. Steps of trips share
@@ -362,7 +383,8 @@ void Planner::plan_blocks(FoldPlan& f) {
   }
 }
 
-// Accumulators that no consumer can hold would spill, or make ptxas give up.
+// Accumulators that no consumer can hold would spill, or make ptxas give up. Where these and their
+// scales are more than usual, producers keep only what they can't do without.
 void Planner::check_registers(const FoldPlan& f) {
   constexpr int kOther = 12;  // addresses, scales and counters at the least
   for (const ir::Op* op : f.pipelined_dots) {
@@ -380,12 +402,21 @@ void Planner::check_registers(const FoldPlan& f) {
   for (const ir::Op* op : f.pipelined_dots)
     dots += f.in_place ? 0 : register_count(op->result()) / f.blocks;
   int need = sums + f.sets * dots + kOther;
+  if (need + panel_registers(f) > plan_.consumer_registers) spare_registers();
   if (need <= plan_.consumer_registers) return;
   refuse(fmt::format(
       "a consumer thread needs {} registers for sums, {} for dots under way and {} for the rest, "
       "{} over its {}; use smaller tiles{}{}",
       sums, f.sets * dots, kOther, need - plan_.consumer_registers, plan_.consumer_registers,
       f.sets > 1 ? ", accumulators=1" : "", plan_.ctas_per_sm > 1 ? ", fewer ctas_per_sm" : ""));
+}
+
+void Planner::spare_registers() {
+  if (schedule().producer_registers > 0 || schedule().consumer_registers > 0) return;
+  const RegisterShares shares =
+      share_registers(plan_.teams * plan_.consumers, true, plan_.ctas_per_sm, true);
+  plan_.producer_registers = shares.producer;
+  plan_.consumer_registers = shares.consumer;
 }
 
 bool Planner::is_row_wise(const FoldPlan& f) const {

@@ -71,6 +71,7 @@ class Planner {
   int ring_room() const;
   int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
   void choose_store_parts();
+  void plan_stored_over(TmaStore& store);
   void choose_panel_trips();
   int panel_bytes(int trips);
   void find_pipelined_dots(FoldPlan& f);
@@ -81,6 +82,8 @@ class Planner {
   void plan_blocks(FoldPlan& f);
   void choose_unroll(FoldPlan& f);
   void check_registers(const FoldPlan& f);
+  int panel_registers(const FoldPlan& f);
+  void spare_registers();
   bool is_row_wise(const FoldPlan& f) const;
 
   const ir::Function& function_;

@@ -44,17 +44,46 @@ TEST(Lowering, StagingInPartsMakesRoomForAStage) {
   EXPECT_THAT(emit({BM(128), BN(128)}), Not(HasSubstr("tma_store_wait_read<2>()")));
 }
 
-TEST(Lowering, ATileThatIsAddedToIsBroughtUnderTheFold) {
+// Nobody loads what a sum is stored over, unless another CTA's piece may be the one that is stored.
+TEST(Lowering, TmaAddsToWhatIsThere) {
   const auto emit = [](std::initializer_list<Knob> knobs) {
     return weight_gradient().with(knobs).emit(kSizes);
   };
-  EXPECT_THAT(emit({BM(128), BN(128)}), HasSubstr("mbarrier_wait(staged_full"));
-  // Nowhere to bring it to; or another CTA's piece may be the one that is stored.
+  const std::string text = emit({BM(128), BN(128)});
+  EXPECT_THAT(text, HasSubstr("tma_add_2d(map_"));
+  EXPECT_THAT(text, Not(AnyOf(HasSubstr("d_p + i0"), HasSubstr("d_p[i0"))));
+  // Without a tile to wait for, staging in parts makes room for stages.
+  EXPECT_THAT(emit({BM(256), BN(96)}), HasSubstr("// fold, 4 stages"));
   for (const Knob& knob : {tma_store(false), split_fold(2), stream_fold()}) {
-    const std::string text = emit({BM(128), BN(128), knob});
-    EXPECT_THAT(text, Not(HasSubstr("staged_full")));
-    EXPECT_THAT(text, AnyOf(HasSubstr("d_p + i0"), HasSubstr("d_p[i0")));
+    const std::string other = emit({BM(128), BN(128), knob});
+    EXPECT_THAT(other, Not(HasSubstr("tma_add_2d(map_")));
+    EXPECT_THAT(other, AnyOf(HasSubstr("d_p + i0"), HasSubstr("d_p[i0")));
   }
+}
+
+TEST(Lowering, ATileThatIsComputedFromIsBroughtUnderTheFold) {
+  const auto halved = kernel(
+      "halved", in<e4m3>("a", M, K), in<e4m3>("b", N, K), inout<f32>("d", M, N),
+      [](auto a, auto b, auto d) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto sums = sum(K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
+          return store(d(BM[i], BN[j]), d(BM[i], BN[j]) * 0.5f + sums);
+        });
+      });
+  const auto emit = [&](std::initializer_list<Knob> knobs) {
+    return halved.with(knobs).emit(kSizes);
+  };
+  EXPECT_THAT(emit({BM(128), BN(128)}), HasSubstr("mbarrier_wait(staged_full"));
+  for (const Knob& knob : {tma_store(false), split_fold(2), stream_fold()})
+    EXPECT_THAT(emit({BM(128), BN(128), knob}), Not(HasSubstr("staged_full")));
+}
+
+// Tiles with many scales need more of a consumer's registers than others.
+TEST(Lowering, ProducersSpareRegistersForScales) {
+  EXPECT_THAT(weight_gradient().with({BM(256), BN(128)}).emit(kSizes),
+              HasSubstr("registers_increase<240>();"));
+  EXPECT_THAT(fp8_gemm().with({BM(256), BN(128)}).emit(kSizes),
+              HasSubstr("registers_increase<224>();"));
 }
 
 TEST(Lowering, AnIdleWarpSendsOffTilesWhereThereIsANextOne) {

@@ -151,6 +151,54 @@ OCTILE_PROGRAM(weight_gradient_accumulates) {
   }
 }
 
+// d = update(d, a * b): where the update is a sum, TMA adds; else threads do, to what TMA brought.
+struct Update {
+  const char* name;
+  Fill start;
+  float scale;  ///< of the product
+  bool adds;
+};
+void updated(Trial& t, const Update& u, auto update) {
+  const auto k = kernel(u.name, in<bf16>("a", M, K), in<bf16>("b", N, K), inout<f32>("d", M, N),
+                        [=, scale = u.scale](auto a, auto b, auto d) {
+                          return grid(M / BM, N / BN, [=](auto i, auto j) {
+                            auto acc = sum(K / BK, [=](auto k) {
+                              return dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * scale;
+                            });
+                            return store(d(BM[i], BN[j]), update(d(BM[i], BN[j]), acc));
+                          });
+                        });
+  for (const Shape& s : {Shape{130, 136, 1000}, Shape{300, 24, 72}, Shape{64, 256, 128}}) {
+    const auto [m, n, depth] = s;
+    const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::bf16, {n, depth}, Fill::integers);
+    const Input start = t.input(ElementType::f32, {m, n}, u.start);
+    const auto want = products(
+        m, n, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
+        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const Input d = t.inout(
+        start,
+        [=, n = n](const Index& e) {
+          return update((*start)(e[0], e[1]), want(e[0] * n + e[1]) * u.scale);
+        },
+        kExact);
+    Schedules schedules = join(join(kSchedules, kPipelined), {{BM(64), BN(64), ping_pong()}});
+    if (u.adds) schedules.push_back({BM(128), BN(128), epilogue_overlap(false)});
+    t.run(k, schedules, a, b, d);
+  }
+}
+
+OCTILE_PROGRAM(sums_on_integers) {
+  updated(t, {"on_integers", Fill::integers, 0.5f, true}, [](auto d, auto x) { return d + x; });
+}
+OCTILE_PROGRAM(sums_on_subnormals) {
+  updated(t, {"on_subnormals", Fill::subnormals, 0x1p-145f, true},
+          [](auto d, auto x) { return x + d; });
+}
+OCTILE_PROGRAM(sums_on_halves) {
+  updated(t, {"on_halves", Fill::integers, 1, false}, [](auto d, auto x) { return d * 0.5f + x; });
+}
+
 // Rows of scales that TMA copies or loader warps transpose: short and long ones, with rests, gaps
 // and other rows behind them; beside scales that lie otherwise, which are gathered.
 OCTILE_PROGRAM(rows_of_scales) {

@@ -209,6 +209,7 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.ping_pong = initial.ping_pong;
   schedule.epilogue_overlap = initial.epilogue_overlap;
   schedule.transpose_panels = initial.transpose_panels;
+  schedule.ctas_per_sm = initial.ctas_per_sm;
   schedule.tma_store = initial.tma_store;
   if (where_ == Where::gpu) schedule.mma_sync = 1;
   return schedule;
@@ -234,6 +235,9 @@ Input Trial::input(ElementType element, const Dims& extents, Fill fill, const La
         break;
       case Fill::integers:
         value = static_cast<double>(random() % 9) - 4;
+        break;
+      case Fill::subnormals:
+        value = (static_cast<double>(random() % 9) - 4) * 0x1p-145;
         break;
       case Fill::powers:
         value = std::exp2(static_cast<double>(random() % 3) - 1);

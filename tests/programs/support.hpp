@@ -30,6 +30,7 @@ enum class Fill : std::uint8_t {
   uniform,          ///< in [0.5, 2)
   integers,         ///< whole numbers in [-4, 4]: products and sums of them are exact
   powers,           ///< 1/2, 1 or 2: what scales integers without rounding
+  subnormals,       ///< whole multiples of 2^-145 up to 4: subnormal in f32
   counting,         ///< 0, 1, 2, ... in row-major order
   signed_counting,  ///< ..., -1, 0, 1, ... around the middle
 };

@@ -42,6 +42,13 @@ __device__ __forceinline__ void tma_store_1d(const TensorMap& map, u32 from, int
       "r"(from), "r"(c0)
       : "memory");
 }
+__device__ __forceinline__ void tma_add_1d(const TensorMap& map, u32 from, int c0) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.1d.global.shared::cta.add.tile.bulk_group [%0, {%2}], [%1];" ::
+          "l"(&map),
+      "r"(from), "r"(c0)
+      : "memory");
+}
 __device__ __forceinline__ void tma_load_2d(u32 to, const TensorMap& map, u32 bar, u64 policy,
                                             int c0, int c1) {
   asm volatile(
@@ -62,6 +69,13 @@ __device__ __forceinline__ void tma_multicast_2d(u32 to, const TensorMap& map, u
 __device__ __forceinline__ void tma_store_2d(const TensorMap& map, u32 from, int c0, int c1) {
   asm volatile(
       "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map),
+      "r"(from), "r"(c0), "r"(c1)
+      : "memory");
+}
+__device__ __forceinline__ void tma_add_2d(const TensorMap& map, u32 from, int c0, int c1) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3}], "
+      "[%1];" ::"l"(&map),
       "r"(from), "r"(c0), "r"(c1)
       : "memory");
 }
@@ -86,6 +100,13 @@ __device__ __forceinline__ void tma_store_3d(const TensorMap& map, u32 from, int
                                              int c2) {
   asm volatile(
       "cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map),
+      "r"(from), "r"(c0), "r"(c1), "r"(c2)
+      : "memory");
+}
+__device__ __forceinline__ void tma_add_3d(const TensorMap& map, u32 from, int c0, int c1, int c2) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.3d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3, %4}], "
+      "[%1];" ::"l"(&map),
       "r"(from), "r"(c0), "r"(c1), "r"(c2)
       : "memory");
 }
@@ -115,6 +136,14 @@ __device__ __forceinline__ void tma_store_4d(const TensorMap& map, u32 from, int
       "r"(from), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
       : "memory");
 }
+__device__ __forceinline__ void tma_add_4d(const TensorMap& map, u32 from, int c0, int c1, int c2,
+                                           int c3) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.4d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3, %4, "
+      "%5}], [%1];" ::"l"(&map),
+      "r"(from), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+      : "memory");
+}
 __device__ __forceinline__ void tma_load_5d(u32 to, const TensorMap& map, u32 bar, u64 policy,
                                             int c0, int c1, int c2, int c3, int c4) {
   asm volatile(
@@ -138,6 +167,14 @@ __device__ __forceinline__ void tma_store_5d(const TensorMap& map, u32 from, int
   asm volatile(
       "cp.async.bulk.tensor.5d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5, %6}], [%1];" ::
           "l"(&map),
+      "r"(from), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
+      : "memory");
+}
+__device__ __forceinline__ void tma_add_5d(const TensorMap& map, u32 from, int c0, int c1, int c2,
+                                           int c3, int c4) {
+  asm volatile(
+      "cp.reduce.async.bulk.tensor.5d.global.shared::cta.add.tile.bulk_group [%0, {%2, %3, %4, %5, "
+      "%6}], [%1];" ::"l"(&map),
       "r"(from), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
       : "memory");
 }
