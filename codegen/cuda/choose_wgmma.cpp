@@ -6,34 +6,35 @@
 namespace octile::cuda {
 namespace {
 
-// Fitted to 2498 products of all kinds on an H100 (bench/NOTES.md). Clocks are an SM's under load.
+// Fitted to 5712 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
+// under load.
 constexpr double kClocksPerMicrosecond = 1533;
-constexpr double kLaunch = 1.88;        // microseconds
-constexpr double kTileOverhead = 777;   // clocks: barriers, the first product
-constexpr double kFirstOperands = 384;  // clocks, of the first tile alone
+constexpr double kLaunch = 1.5;         // microseconds
+constexpr double kTileOverhead = 658;   // clocks: barriers, the first product
+constexpr double kFirstOperands = 368;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
-constexpr double kBulkEpilogue = 3.03, kDirectEpilogue = 92.4;
-constexpr double kNarrowParts = 46.4;     // the same, more where TMA stores parts of 32 bytes
-constexpr double kColumnEpilogue = 7.06;  // clocks per column of N, each with a value to load
-constexpr double kSplitOverhead = 1588;   // clocks: the cluster's start and meeting
-constexpr double kExchangeBytesPerClock = 6.52;
-constexpr double kSplitOverheadPerCta = 263;
-constexpr double kSharedBytesPerClock = 148;  // read by the tensor core and written by TMA, per SM
-constexpr double kL2BytesPerClock = 51.5;     // per SM, all of them drawing
-constexpr double kL2BytesPerClockAlone = 56.5;  // few SMs drawing
-constexpr double kFewSms = 0.864;
-constexpr double kSharedSm = 1.39;     // where CTAs share an SM, each with a ring of its own
-constexpr double kLoadLatency = 1460;  // clocks, of a stage's copies
+constexpr double kBulkEpilogue = 2.64, kDirectEpilogue = 77.1;
+constexpr double kNarrowParts = 42.8;     // the same, more where TMA stores parts of 32 bytes
+constexpr double kColumnEpilogue = 6.87;  // clocks per column of N, each with a value to load
+constexpr double kSplitOverhead = 1468;   // clocks: the cluster's start and meeting
+constexpr double kExchangeBytesPerClock = 6.9;
+constexpr double kSplitOverheadPerCta = 265;
+constexpr double kSharedBytesPerClock = 146;  // read by the tensor core and written by TMA, per SM
+constexpr double kL2BytesPerClock = 52.6;     // per SM, all of them drawing
+constexpr double kL2BytesPerClockAlone = 57.6;  // few SMs drawing
+constexpr double kFewSms = 0.863;
+constexpr double kSharedSm = 1.32;     // where CTAs share an SM, each with a ring of its own
+constexpr double kLoadLatency = 1502;  // clocks, of a stage's copies
 // A warpgroup's way from one block's last product to the next one's first: waits and promotion.
-constexpr double kIssue = 44.2;                // clocks between two blocks that stay in place
-constexpr double kPromotion = 168;             // clocks
-constexpr double kPromotionPerColumn = 0.657;  // of N
-constexpr double kPromotionPerScale = 22;
-constexpr double kReadyScale = 17.3;        // the same, where they take few registers
-constexpr double kScalePerColumn = 2.14;    // where each column has one of its own
-constexpr double kMemoryEfficiency = 0.88;  // of the nominal bandwidth, past the start
-constexpr double kSplitMemory = 0.784;      // of that, where CTAs share folds
-constexpr double kMemoryAlone = 0.615, kMemoryPerBusySm = 0.795;
+constexpr double kIssue = 43.1;                // clocks between two blocks that stay in place
+constexpr double kPromotion = 149;             // clocks
+constexpr double kPromotionPerColumn = 0.582;  // of N
+constexpr double kPromotionPerScale = 23.7;
+constexpr double kReadyScale = 23;           // the same, where they take few registers
+constexpr double kScalePerColumn = 1.24;     // where each column has one of its own
+constexpr double kMemoryEfficiency = 0.894;  // of the nominal bandwidth, past the start
+constexpr double kSplitMemory = 0.732;       // of that, where CTAs share folds
+constexpr double kMemoryAlone = 0.591, kMemoryPerBusySm = 0.842;
 constexpr double kMemoryStart = 2.22;              // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
 constexpr int kLeastTrips = 4, kMostReady = 20;
