@@ -141,6 +141,8 @@ void Emitter::load(const ir::Op& op) {
   std::string other = op.attr.has_other
                           ? expr(op.operands.back())
                           : fmt::format("static_cast<{}>(0)", register_type(v->type.element));
+  const bool whole = load_whole(op, access);
+  if (whole) access = {};
   int loops = open_loops(v->type.axes, runs, access.factor);
   out_.open("{{");
   std::string offset;
@@ -171,6 +173,61 @@ void Emitter::load(const ir::Op& op) {
   }
   out_.close();
   close_loops(loops);
+  if (whole) {
+    out_.line("}}");
+    out_.line("}}");
+  }
+}
+
+// Of a tile along one axis, scales or a bias, that is inside its tensor as a whole: asked once, and
+// read from one address. Leaves the branch for other tiles open.
+bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access) {
+  const ir::Value* v = op.result();
+  const auto index = static_cast<std::size_t>(op.attr.index);
+  const std::size_t rank = function_.params[index].shape.size();
+  if (!plan_.specialized || family_ != &plan_.family || v->type.axes.size() != 1) return false;
+  const ir::AxisId axis = v->type.axes[0];
+  if (analysis_.runs(v).count(axis) != 0) return false;
+  int axis_dim = -1;
+  for (std::size_t d = 0; d < rank; ++d) {
+    const auto form = analysis_.affine(op.operands[d]);
+    if (!form || !analysis_.is_pointwise(op.operands[d])) return false;
+    if (form->axis < 0) continue;
+    if (form->axis != axis || form->divisor != 1 || axis_dim >= 0) return false;
+    axis_dim = static_cast<int>(d);
+  }
+  if (axis_dim < 0) return false;
+  const std::string name = name_of(v), param = param_name(op);
+  const std::map<ir::AxisId, std::string> start{{axis, "0"}};
+  std::string inside, offset;
+  point_ = &start;
+  for (std::size_t d = 0; d < rank; ++d) {
+    const std::string first = fmt::format("{}_first{}", name, d);
+    const std::string extent = dim_extent(op, d);
+    out_.line("const long long {} = {};", first, expr(op.operands[d]));
+    offset += fmt::format(" + {} * {}_s{}", first, param, d);
+    inside += d ? " && " : "";
+    inside += static_cast<int>(d) == axis_dim ? fmt::format("{0} >= 0 && {0} + {1} <= {2}", first,
+                                                            family_->at(axis).padded, extent)
+                                              : fmt::format("in_bounds({}, {})", first, extent);
+  }
+  point_ = nullptr;
+  const bool dense = axis_dim == request_.tensors[index].contiguous_dim;
+  const std::string stride = dense ? "1" : fmt::format("{}_s{}", param, axis_dim);
+  out_.open("if ({}) {{", inside);
+  out_.line("const auto* const first = {}_p{} + {} * {};", param, offset,
+            family_->thread_part_name(axis), stride);
+  int loops = open_loops(v->type.axes, {}, access.factor);
+  std::string place = "0";
+  for (const Factor* f : family_->registers({axis}, {}))
+    place += fmt::format(" + {} * {}", f->var, f->place);
+  out_.line("copy_bytes<{}>(&{}[{}], first + ({}) * {});",
+            access.width * size_in_bytes(v->type.element), name,
+            family_->register_index(v->type.axes, {}), place, stride);
+  close_loops(loops);
+  out_.close("} else {");
+  out_.line("{{");
+  return true;
 }
 
 // Position of this thread's element in a densely packed small tile.

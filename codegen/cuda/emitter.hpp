@@ -103,15 +103,16 @@ class Emitter {
   std::string param_name(const ir::Op& op) const;
   std::string element_load(const ir::Op& op);
   void load(const ir::Op& op);
-  std::string small_index(const SmallLoad& small);
-  void small_load(const SmallLoad& small);
-  void store(const ir::Op& op);
   struct VectorAccess {
     int width = 1;
     int dim = -1;
     const Factor* factor = nullptr;
     ir::AxisId axis = -1;
   };
+  bool load_whole(const ir::Op& op, const VectorAccess& access);
+  std::string small_index(const SmallLoad& small);
+  void small_load(const SmallLoad& small);
+  void store(const ir::Op& op);
   VectorAccess vector_access(const ir::Op& op, const Runs& runs);
   std::vector<std::string> index_texts(const ir::Op& op, std::size_t rank);
   std::string bounds_text(const ir::Op& op, std::size_t rank, int skip_dim) const;
