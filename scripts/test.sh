@@ -74,8 +74,9 @@ sanitizer_tests() {
   # Leak checks stop at the JIT and at the driver's libraries, which keep memory until exit.
   export ASAN_OPTIONS="detect_leaks=${OCTILE_LEAKS:-1}:strict_string_checks=1:protect_shadow_gap=0"
   export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
-  # What is emulated runs as code of its own, compiled without sanitizers.
-  run_ctest asan asan -LE '^(consumer|compile-fail|nvrtc|gpu|example)$' -E '^Emulated/'
+  # What is emulated runs as code of its own, compiled without sanitizers; times under sanitizers say
+  # nothing.
+  run_ctest asan asan -LE '^(consumer|compile-fail|nvrtc|gpu|example)$' -E '^(Emulated/|Speed\.)'
 }
 
 if [[ "$quick" == 0 ]]; then step "format (clang-format 14)" format_check || true; fi

@@ -14,9 +14,9 @@ constexpr double kTileOverhead = 658;   // clocks: barriers, the first product
 constexpr double kFirstOperands = 368;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
 constexpr double kBulkEpilogue = 2.64, kDirectEpilogue = 77.1;
-constexpr double kNarrowParts = 42.8;     // the same, more where TMA stores parts of 32 bytes
-constexpr double kColumnEpilogue = 6.87;  // clocks per column of N, each with a value to load
-constexpr double kSplitOverhead = 1468;   // clocks: the cluster's start and meeting
+constexpr double kNarrowParts = 42.8;    // the same, more where TMA stores parts of 32 bytes
+constexpr double kColumnEpilogue = 4;    // clocks per column of a block, each with a value to load
+constexpr double kSplitOverhead = 1468;  // clocks: the cluster's start and meeting
 constexpr double kExchangeBytesPerClock = 6.9;
 constexpr double kSplitOverheadPerCta = 265;
 constexpr double kSharedBytesPerClock = 146;  // read by the tensor core and written by TMA, per SM
@@ -142,7 +142,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double epilogue =
       (bulk_store ? kBulkEpilogue + (narrow ? kNarrowParts : 0) : kDirectEpilogue) * m * n /
           consumers / 128 +
-      (t.epilogue_columns ? kColumnEpilogue * n : 0);
+      (t.epilogue_columns ? kColumnEpilogue * n * per_consumer : 0);
   const double clocks =
       kFirstOperands + waves * (trips * trip + kTileOverhead + epilogue +
                                 (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
