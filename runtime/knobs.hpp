@@ -141,9 +141,9 @@ inline Knob swap_operands(bool on = true) {
 inline Knob mma_sync(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.mma_sync = k.number(); }, on};
 }
-/// Scales of which a row holds those of several trips: loader warps read rows as vectors and put them
-/// into shared memory with rows next to each other (true), or TMA copies them (false). Short rows
-/// are fetched in fewer pieces by loader warps, long ones cost less shared-memory time by TMA.
+/// Scales of which a row holds those of several trips: loader warps read rows as vectors and put
+/// them into shared memory with rows next to each other (true), or TMA copies them (false). Short
+/// rows are fetched in fewer pieces by loader warps, long ones cost less shared-memory time by TMA.
 inline Knob transpose_panels(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.transpose_panels = k.number(); }, on};
 }

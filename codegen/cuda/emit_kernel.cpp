@@ -112,7 +112,7 @@ void Emitter::barrier_setup() {
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
-  out_.line("mbarrier_init(full + 8 * s, {});", 1 + loader_warps());
+  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps());
   out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
   out_.close();
   if (plan_.panel_bytes > 0) {

@@ -31,9 +31,9 @@ bool Emitter::copies_panels() const {
   });
 }
 
-// On the barrier of a slot that is full.
+// On the barrier of a slot that is full: each lane that puts something there speaks for itself.
 int Emitter::panel_arrivals() const {
-  return (copies_panels() ? 1 : 0) + (plan_.transposes() ? panel_warps() : 0);
+  return (copies_panels() ? 1 : 0) + (plan_.transposes() ? 32 * panel_warps() : 0);
 }
 
 void Emitter::produce_panels(const FoldPlan& fold) {
@@ -94,8 +94,7 @@ void Emitter::transpose_panels(const FoldPlan& fold) {
               plan_.panel_trips, row_span(p->rows, lanes), lanes, plan_.panel_offset + p->offset,
               plan_.panel_bytes, name_of(p->load->result()), first);
   if (rounds > 1) out_.open("if (++round == {}) {{", rounds);
-  out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive(panel_full + 8 * slot);");
+  out_.line("mbarrier_arrive(panel_full + 8 * slot);");
   advance("slot", "phase", kPanelSlots);
   out_.line("trip += {};", plan_.panel_trips);
   if (rounds > 1) {
@@ -440,8 +439,7 @@ void Emitter::produce_small(const FoldPlan& fold) {
   out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
   out_.line("unsigned char* const to = ring + stage * {};", plan_.stage_bytes);
   put_small(fold);
-  out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
+  out_.line("mbarrier_arrive(full + 8 * stage);");
   fetch(fmt::format("first + u + {}", ahead));
   advance("stage", "phase", plan_.stages);
   out_.close();
