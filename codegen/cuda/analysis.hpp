@@ -38,8 +38,8 @@ class Analysis {
   std::int64_t run_length(const ir::Value* value, ir::AxisId axis);
   Runs runs(const ir::Value* value);
   Runs runs(const std::vector<ir::Value*>& values, const std::vector<ir::AxisId>& axes);
-  /// Bit p set: depends on grid position p.
-  static constexpr unsigned kFoldArguments = 8u;  ///< set: on the arguments of some fold
+  /// Bit p set: depends on grid position p. kFoldArguments: on the arguments of some fold.
+  static constexpr unsigned kFoldArguments = 8u;
   unsigned dependences(const ir::Value* value);
   /// An integer's magnitude is below 2 to this power, sizes of problems and grids being what fits
   /// in memory; more than its type's width minus 1: it may wrap.
