@@ -73,11 +73,11 @@ Options parse_options(int& argc, char** argv) {
       for (const ScheduleLine& line : lines) find_octile_gemm(line.kernel);
       options.schedules.insert(options.schedules.end(), lines.begin(), lines.end());
     } else if (const char* threads = value_of("--threads=")) {
-      options.threads = static_cast<unsigned>(std::max(1, std::stoi(threads)));
+      options.threads = static_cast<unsigned>(parse_count("--threads", threads, 1));
     } else if (const char* rounds = value_of("--rounds=")) {
-      options.timer.rounds = std::stoi(rounds);
+      options.timer.rounds = parse_count("--rounds", rounds, 1);
     } else if (const char* algorithm = value_of("--algorithm=")) {
-      options.algorithm = std::stoi(algorithm);
+      options.algorithm = parse_count("--algorithm", algorithm, 0);
     } else if (argument == "--list") {
       options.list = true;
     } else if (argument == "--help") {

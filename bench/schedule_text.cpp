@@ -15,12 +15,12 @@ namespace octile::bench {
 namespace {
 
 template <typename Integer>
-Integer parse_integer(const std::string& word, const std::string& value) {
+Integer parse_integer(const std::string& what, const std::string& value) {
   Integer number = 0;
   const char* end = value.data() + value.size();
   const auto [stop, failure] = std::from_chars(value.data(), end, number);
   if (failure != std::errc() || stop != end) {
-    throw Error("schedule: \"" + word + "\" needs a whole number after \"=\"");
+    throw Error(what + " needs a whole number, got \"" + value + "\"");
   }
   return number;
 }
@@ -29,7 +29,7 @@ using Setter = std::function<void(Schedule&, const std::string& word, const std:
 
 Setter setter(int Schedule::*knob) {
   return [knob](Schedule& s, const std::string& word, const std::string& value) {
-    s.*knob = parse_integer<int>(word, value);
+    s.*knob = parse_integer<int>("schedule: \"" + word + "\"", value);
   };
 }
 Setter setter(std::string Schedule::*knob) {
@@ -77,6 +77,13 @@ const std::map<std::string, Setter>& knobs() {
 
 }  // namespace
 
+int parse_count(const std::string& what, const std::string& value, int least) {
+  const int count = parse_integer<int>(what, value);
+  if (count < least)
+    throw Error(what + " needs at least " + std::to_string(least) + ", got " + value);
+  return count;
+}
+
 Schedule parse_schedule(const std::string& text) {
   Schedule schedule;
   std::set<std::string> seen;
@@ -91,7 +98,7 @@ Schedule parse_schedule(const std::string& text) {
     if (const auto knob = knobs().find(name); knob != knobs().end()) {
       knob->second(schedule, word, value);
     } else {
-      schedule.axes[name] = parse_integer<std::int64_t>(word, value);
+      schedule.axes[name] = parse_integer<std::int64_t>("schedule: \"" + word + "\"", value);
     }
   }
   return schedule;

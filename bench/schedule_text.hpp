@@ -10,6 +10,9 @@
 
 namespace octile::bench {
 
+/// A whole number of at least `least`; throws Error that names `what`, the flag.
+int parse_count(const std::string& what, const std::string& value, int least);
+
 /// "BM=128 BN=160 stages=5": words are name=value; a name that is no knob is a tile axis. Throws
 /// Error for a word without "=", a value of the wrong kind, or a name given twice.
 Schedule parse_schedule(const std::string& text);

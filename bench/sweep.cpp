@@ -62,11 +62,11 @@ Options parse_options(int argc, char** argv) {
     if (flag == "--kernel") {
       options.kernel = value;
     } else if (flag == "--rounds") {
-      options.timer.rounds = std::stoi(value);
+      options.timer.rounds = parse_count(flag, value, 0);
     } else if (flag == "--in-a-row") {
-      options.timer.in_a_row = std::max(1, std::stoi(value));
+      options.timer.in_a_row = parse_count(flag, value, 1);
     } else if (flag == "--threads") {
-      options.threads = static_cast<unsigned>(std::max(1, std::stoi(value)));
+      options.threads = static_cast<unsigned>(parse_count(flag, value, 1));
     } else if (flag == "--emit") {
       options.emit = value;
     } else if (flag == "--compile-only") {
