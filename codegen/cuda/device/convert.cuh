@@ -64,7 +64,8 @@ __device__ __forceinline__ float ue8m0_to_f32(unsigned char x) {
   if (x == 0xff) return __uint_as_float(0x7fffffffu);
   return __uint_as_float(x == 0 ? 0x00400000u : u32(x) << 23);
 }
-// Within 4 units in the last place; a quotient that rounds correctly takes as long as all the rest.
+// Off by 2^-21 of the value at most: expf by 2 units in the last place, the sum by half a one, the
+// reciprocal by one. A quotient that rounds correctly takes as long as all the rest.
 __device__ __forceinline__ float sigmoidf(float x) {
   float r;
   asm("rcp.approx.f32 %0, %1;" : "=f"(r) : "f"(1.0f + expf(-x)));
