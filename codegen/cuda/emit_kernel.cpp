@@ -242,29 +242,28 @@ void Emitter::produce_fold(const FoldPlan& fold) {
 
 void Emitter::producer() {
   int first = plan_.consumer_warps(), loaders = loader_warps();
-  const int panel_warps = this->panel_warps();
-  const int transposing = plan_.transposes() ? panel_warps : 0;
+  const int last_panels = first + panel_warps();
+  const bool transposes = plan_.transposes();
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
   // While lanes of a warp wait for one that waits on a barrier, that one polls without rest.
   std::string single = "lane > 0";
-  if (loaders + transposing > 0) {
-    single += fmt::format(" && (warp <= {}", first + panel_warps - transposing);
+  if (loaders > 0 || transposes) {
+    single += fmt::format(" && (warp <= {}", transposes ? first : last_panels);
     if (plan_.store_warp) single += fmt::format(" || warp == {}", first + 3);
     single += ")";
   }
   out_.line("if ({}) return;", single);
   out_.open("if (warp == {}) {{  // bulk copies of dot operands", first);
   produce_tiles(Role::bulk_copies);
-  if (panel_warps > 0) {
-    out_.open("if (warp > {} && warp <= {}) {{  // panels of small tiles", first,
-              first + panel_warps);
-    if (transposing > 0) out_.line("const int loader = thread - {};", 32 * (first + 1));
+  if (last_panels > first) {
+    out_.open("if (warp > {} && warp <= {}) {{  // panels of small tiles", first, last_panels);
+    if (transposes) out_.line("const int loader = thread - {};", 32 * (first + 1));
     produce_tiles(Role::panels);
   }
   if (loaders > 0) {
-    out_.open("if (warp > {}) {{  // small tiles", first + panel_warps);
-    out_.line("const int loader = thread - {};", 32 * (first + panel_warps + 1));
+    out_.open("if (warp > {}) {{  // small tiles", last_panels);
+    out_.line("const int loader = thread - {};", 32 * (last_panels + 1));
     produce_tiles(Role::small_tiles);
   }
   if (plan_.store_warp) {

@@ -180,7 +180,8 @@ void Emitter::load(const ir::Op& op) {
 }
 
 // Of a tile along one axis, scales or a bias, that is inside its tensor as a whole: asked once, and
-// read from one address. Leaves the branch for other tiles open.
+// read from one address. Leaves the branch for other tiles open. For the tensor core's layouts, in
+// which a thread has many pairs of columns; blocked ones have few vectors, asked about one by one.
 bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access) {
   const ir::Value* v = op.result();
   const auto index = static_cast<std::size_t>(op.attr.index);

@@ -50,8 +50,8 @@ void Emitter::produce_panels(const FoldPlan& fold) {
   out_.close();
 }
 
-// Two warps take turns of some elements each. These wait in registers while the slot that they go
-// to is still read.
+// Loader warps read what they put down next before they wait for its slot: it stays in registers
+// while the slot is still read.
 void Emitter::transpose_panels(const FoldPlan& fold) {
   const int ahead = parts_ahead(fold), lanes = 32 * panel_warps();
   int rounds = 1;

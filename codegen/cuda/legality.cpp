@@ -158,8 +158,9 @@ std::string ignored_knob(const Plan& plan) {
   if (s.unroll > 0 && (s.accumulators == 2 || (in_place && s.stream_fold)))
     return fmt::format("unroll={} has no effect on this fold's loop; leave it out", s.unroll);
   if (s.transpose_panels == 1 && !plan.transposes())
-    return "transpose_panels=1 is for scales of which a row holds those of several trips, side by "
-           "side and 16-byte aligned, of more rows than four; there are none, leave it out";
+    return "transpose_panels=1 needs tiles loaded in the fold whose rows hold the elements of "
+           "several trips side by side, at 16-byte addresses, and more of them than are chosen "
+           "from; there are none, leave it out";
   if (s.persistent == 1 && s.split_fold > 1)
     return "persistent=1 and split_fold can't be combined: leave one out";
   if (s.cluster > 1) {

@@ -163,6 +163,7 @@ TEST(Compile, ExplicitSchedules) {
       job(gemm, few, {BM(64), BN(128), swap_operands(), stream_fold()}),
       job(gemm, few, {BM(16), BN(128), swap_operands(), stream_fold()}),
       job(gemm, shape, {stream_fold()}),
+      job(tensor_scaled_gemm(), shape, {BM(128), BN(256), unroll(3)}),
       job(tensor_scaled_gemm(), shape, {BM(128), BN(256), stream_fold()}),
       job(tensor_scaled_gemm(), shape, {BM(256), BN(128), consumers(2), stream_fold()}),
       job(gemm_bias_gelu(), shape, {BM(128), BN(128), stream_fold()}),

@@ -78,6 +78,18 @@ TEST(Lowering, ATileThatIsComputedFromIsBroughtUnderTheFold) {
     EXPECT_THAT(emit({BM(128), BN(128), knob}), Not(HasSubstr("staged_full")));
 }
 
+// One question per tile, not one per pair of columns, and one address.
+TEST(Lowering, ScalesOfATileThatIsInsideAreLoadedAtOnce) {
+  const std::string text =
+      kernels::gemm<e4m3>("row_wise", kernels::per_row_and_column(fast_accumulate),
+                          kernels::to<bf16>())
+          .with({BM(128), BN(192)})
+          .emit(kSizes);
+  EXPECT_THAT(text, HasSubstr("_first0 + 192 <= N_dim) {"));
+  EXPECT_THAT(text, HasSubstr("_first0 + 128 <= M_dim) {"));
+  EXPECT_THAT(text, Not(HasSubstr("+ 2 <= N_dim")));
+}
+
 // Tiles with many scales need more of a consumer's registers than others.
 TEST(Lowering, ProducersSpareRegistersForScales) {
   EXPECT_THAT(weight_gradient().with({BM(256), BN(128)}).emit(kSizes),

@@ -195,6 +195,7 @@ TEST(Refusals, KnobsThatAreNotLowered) {
       {"warps", refusal(gemm, {warps(8)})},
       {"order_consumers", refusal(gemm, {consumers(1), order_consumers()})},
       {"unroll", refusal(gemm, {accumulators(2), unroll(4)})},
+      {"unroll", refusal(tensor_scaled_gemm(), {BM(128), BN(64), stream_fold(), unroll(4)})},
       {"transpose_panels", refusal(gemm, {transpose_panels()}, {{"M", 64}, {"N", 64}, {"K", 640}})},
       {"persistent", refusal(gemm, {split_fold(2), persistent()})},
       {"fastest_axis", refusal(gemm, {cluster(2, BM), fastest(BN)})},

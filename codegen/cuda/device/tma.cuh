@@ -42,13 +42,6 @@ __device__ __forceinline__ void tma_store_1d(const TensorMap& map, u32 from, int
       "r"(from), "r"(c0)
       : "memory");
 }
-__device__ __forceinline__ void tma_add_1d(const TensorMap& map, u32 from, int c0) {
-  asm volatile(
-      "cp.reduce.async.bulk.tensor.1d.global.shared::cta.add.tile.bulk_group [%0, {%2}], [%1];" ::
-          "l"(&map),
-      "r"(from), "r"(c0)
-      : "memory");
-}
 __device__ __forceinline__ void tma_load_2d(u32 to, const TensorMap& map, u32 bar, u64 policy,
                                             int c0, int c1) {
   asm volatile(
