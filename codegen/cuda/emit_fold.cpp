@@ -289,7 +289,6 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   current_fold_ = nullptr;
   block_values_.clear();
   out_.close();
-  if (plan_.schedule.split_fold > 1) combine_split(plan);
 }
 
 // Values that exist for one block of a trip at a time: the pipelined dots and what is computed from

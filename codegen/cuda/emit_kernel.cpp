@@ -108,6 +108,9 @@ void Emitter::barrier_setup() {
     out_.line("const u32 store_full = ring_address + {}, store_free = store_full + {};",
               plan_.store_barrier_offset, 8 * areas);
   }
+  if (plan_.schedule.split_fold > 1)
+    out_.line("const u32 sums = ring_address + {}, sums_full = ring_address + {};",
+              plan_.sums_offset, plan_.sums_barrier_offset);
   out_.open("if (threadIdx.x == 0) {{");
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
@@ -124,6 +127,7 @@ void Emitter::barrier_setup() {
   if (plan_.stages_loads())
     out_.line("for (int w = 0; w < {}; ++w) mbarrier_init(staged_full + 8 * w, 1);",
               plan_.teams * plan_.consumers);
+  if (plan_.schedule.split_fold > 1) out_.line("mbarrier_init(sums_full, 1);");
   if (plan_.store_warp) {
     out_.open("for (int s = 0; s < {}; ++s) {{", plan_.consumers * plan_.staging_slots());
     out_.line("mbarrier_init(store_full + 8 * s, 4);");
@@ -336,6 +340,7 @@ void Emitter::renew_places() {
 void Emitter::consumer() {
   if (plan_.specialized) {
     out_.line("registers_increase<{}>();", plan_.consumer_registers);
+    if (plan_.sums_apart) out_.line("cluster_arrive();  // sums may come");
     out_.line("int stage = 0;");
     out_.line("u32 phase = 0;");
     out_.line("bool ready = false;");
@@ -428,15 +433,8 @@ CudaProgram Emitter::run() {
   if (plan_.specialized) producer();
   consumer();
   if (plan_.specialized) out_.line("}}");
-  if (plan_.schedule.split_fold > 1) {
-    // Both meetings of the split fold need every thread of the cluster.
-    out_.open("if (warp >= {}) {{", plan_.consumer_warps());
-    out_.line("cluster_arrive();");
-    out_.line("cluster_wait();");
-    out_.close();
-  }
-  if (cluster) {
-    // No CTA leaves while another may still write its barriers or read its sums.
+  if (plan_.cluster_position >= 0) {
+    // No CTA leaves while another may still write its barriers. Sums are waited for.
     out_.line("__syncwarp();");
     out_.line("cluster_arrive();");
     out_.line("cluster_wait();");

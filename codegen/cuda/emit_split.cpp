@@ -1,8 +1,6 @@
 // A fold whose trips the CTAs of a cluster share: what comes before it, the sum over the cluster,
 // and what each CTA goes on with.
 #include <algorithm>
-#include <numeric>
-#include <set>
 
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
@@ -41,7 +39,9 @@ void Emitter::split_body() {
     if (before.count(*it) != 0) operation(**it);
   }
   operation(fold);
-  out_.open("if (rank < {}) {{", split_ranks_);
+  share_sums(plan_.folds[0]);
+  out_.open("if (rank < {}) {{", plan_.slice.ranks);
+  take_sums(plan_.folds[0]);
   for (const ir::Op* op : ops) {
     bool again = op->results.size() == 1 && !op->result()->type.is_scalar() && op->regions.empty();
     if (op != &fold && (before.count(op) == 0 || again) && !(before.count(op) && has_store(*op)))
@@ -50,104 +50,85 @@ void Emitter::split_body() {
   out_.close();
 }
 
-// Sums the carried values of the cluster's CTAs, in CTA order, through distributed shared memory.
-// Each CTA goes on with a slice of the tile where a register digit can be divided among them.
-void Emitter::combine_split(const FoldPlan& plan) {
-  int s = plan_.schedule.split_fold, threads = plan_.compute_threads;
-  out_.line("// sum over the {} CTAs of the cluster", s);
-  out_.line("__syncwarp();");
-  out_.line("named_barrier_sync(1, {});", threads);
-  int total = 0;
-  std::vector<int> offsets;
-  for (const ir::Value* v : plan.fold->results) {
-    int count = family_->register_count(v->type.axes, {});
-    offsets.push_back(total);
-    out_.line("#pragma unroll");
-    out_.line(
-        "for (int r = 0; r < {}; ++r) reinterpret_cast<float*>(ring)[({} + r) * {} + thread] = "
-        "{}[r];",
-        count, total, threads, names_.at(v));
-    total += count;
-  }
-  if (4 * total * threads > plan_.stages * plan_.stage_bytes) {
-    throw ir::Error(fmt::format(
-        "kernel '{}': split_fold needs {} bytes to exchange sums, the ring has {}; use more stages",
-        function_.name, 4 * total * threads, plan_.stages * plan_.stage_bytes));
-  }
-  out_.line("cluster_arrive();");
+// Every CTA sends each other rank its slice of the sums, four registers at a time, and the rank's
+// barrier counts the bytes that have come. It keeps its own.
+void Emitter::share_sums(const FoldPlan& plan) {
+  const Slice& slice = plan_.slice;
+  const int threads = plan_.compute_threads, vectors = plan_.sums_vectors(plan);
+  out_.line("// sum over the {} CTAs of the cluster", plan_.schedule.split_fold);
+  // Into the ring only when nobody uses it any more.
+  if (!plan_.sums_apart) out_.line("cluster_arrive();");
+  out_.line("if (thread == 0) mbarrier_expect(sums_full, {});", plan_.sums_bytes);
   out_.line("cluster_wait();");
-  std::string slice;
-  const Family whole = *family_;
-  // What is combined across a tile later has to be with one CTA.
-  std::set<ir::AxisId> whole_axes;
-  bool whole_tile = false;
-  for (const ir::Op* op : function_.body->ops) {
-    if (op == plan.fold) continue;
-    if (op->kind == OpKind::reduce) whole_axes.insert(op->attr.axis);
-    whole_tile |= op->kind == OpKind::dot || op->kind == OpKind::fold;
-  }
-  std::vector<ir::AxisId> axes;
-  for (ir::AxisId axis : plan.fold->results[0]->type.axes) {
-    if (!whole_tile && whole_axes.count(axis) == 0) axes.push_back(axis);
-  }
-  for (const Factor* f : whole.registers(axes, {})) {
-    int ranks = std::gcd(f->size, s);
-    if (ranks > split_ranks_) {
-      split_ranks_ = ranks;
-      slice = f->var;
-    }
-  }
-  plan_.outer = whole;
-  for (const auto& entry : whole.axes()) {
-    ir::AxisId axis = entry.first;
-    AxisLayout& mine = plan_.outer.at(axis);
-    for (std::size_t i = 0; i < mine.factors.size(); ++i) {
-      Factor& f = mine.factors[i];
-      if (slice.empty() || f.var != slice) continue;
-      f.size /= split_ranks_;
-      int place = f.place * f.size;
-      out_.line("const int {}_slice = {} + int(rank) * {};", mine.name,
-                family_->thread_part_name(axis), place);
-      mine.factors.push_back({Factor::Kind::cta, split_ranks_, place, 1, 0, {}});
-      break;
-    }
-  }
-  std::vector<std::string> sums;
-  for (std::size_t i = 0; i < plan.fold->results.size(); ++i) {
-    const ir::Value* v = plan.fold->results[i];
-    std::string name = names_.at(v) + "_sum";
-    sums.push_back(name);
-    out_.line("float {}[{}];", name, plan_.outer.register_count(v->type.axes, {}));
-    family_ = &plan_.outer;
-    int loops = open_loops(v->type.axes, {});
-    std::string at = plan_.outer.register_index(v->type.axes, {});
+  for (const ir::Value* v : plan.fold->results)
+    out_.line("float {}_sum[{}];", names_.at(v), slice_registers(v));
+  out_.line("#pragma unroll");
+  out_.open("for (int to = 0; to < {}; ++to) {{", slice.ranks);
+  out_.line("const u32 from = rank - (int(rank) > to);  // of those that send");
+  out_.line("const u32 place = cluster_address(sums + 16 * ({} * from + thread), to);",
+            vectors * threads);
+  out_.line("const u32 arrived = cluster_address(sums_full, to);");
+  int first = 0;
+  for (const ir::Value* v : plan.fold->results) {
+    const int registers = slice_registers(v);
+    const std::string name = names_.at(v);
     out_.open("{{");
-    std::string from = "0";
+    out_.line("float part[{}] = {{}};", registers);
+    const std::string at = plan_.outer.register_index(v->type.axes, {});
+    const int loops = open_loops(plan_.outer.registers(v->type.axes, {}));
+    std::string whole = "0";
     int scale = 1;
-    for (const Factor* f : whole.registers(v->type.axes, {})) {
-      std::string digit = f->var;
-      if (f->var == slice)
-        digit = fmt::format("({} + int(rank) % {} * {})", f->size == split_ranks_ ? "0" : f->var,
-                            split_ranks_, f->size / split_ranks_);
-      from += fmt::format(" + {} * {}", digit, scale);
+    for (const Factor* f : plan_.family.registers(v->type.axes, {})) {
+      whole += f->var != slice.digit
+                   ? fmt::format(" + {} * {}", f->var, scale)
+                   : fmt::format(" + ({} + to * {}) * {}", slice.digits > 1 ? f->var : "0",
+                                 slice.digits, scale);
       scale *= f->size;
     }
-    out_.line("const u32 from = ring_address + (({} + {}) * {} + thread) * 4;", offsets[i], from,
-              threads);
-    out_.line("float sum = load_cluster_f32(from, 0);");
-    out_.line("#pragma unroll");
-    out_.line("for (int cta = 1; cta < {}; ++cta) sum += load_cluster_f32(from, cta);", s);
-    out_.line("{}[{}] = sum;", name, at);
-    out_.close();
+    out_.line("part[{}] = {}[{}];", at, name, whole);
     close_loops(loops);
+    out_.line("#pragma unroll");
+    out_.open("for (int i = 0; i < {}; i += 4) {{", registers);
+    out_.line("if (to == int(rank))");
+    out_.line("  for (int j = i; j < i + 4; ++j) {}_sum[j] = part[j];", name);
+    out_.line("else");
+    out_.line("  send_floats(place + {} * ({} + i), arrived, part + i);", 4 * threads, first);
+    out_.close();
+    out_.close();
+    first += registers;
+  }
+  out_.close();
+}
+
+// Adds the slices up in the order of the CTAs that they are from.
+void Emitter::take_sums(const FoldPlan& plan) {
+  const int threads = plan_.compute_threads, vectors = plan_.sums_vectors(plan);
+  out_.line("mbarrier_wait(sums_full, 0);");
+  int first = 0;
+  for (const ir::Value* v : plan.fold->results) {
+    const std::string name = names_.at(v) + "_sum";
+    out_.line("#pragma unroll");
+    out_.open("for (int i = 0; i < {}; i += 4) {{", slice_registers(v));
+    out_.line(
+        "const float4* const from = reinterpret_cast<const float4*>(ring + {}) + {} * ({} + i) + "
+        "thread;",
+        plan_.sums_offset, threads / 4, first);
+    out_.line("add_parts<{}>({} + i, int(rank), from, {});", plan_.schedule.split_fold, name,
+              vectors * threads);
+    out_.close();
     names_[v] = name;
+    first += slice_registers(v);
   }
   family_ = &plan_.outer;
-  for (auto& [axis, layout] : plan_.outer.axes()) {
-    for (const Factor& f : layout.factors) {
-      if (f.kind == Factor::Kind::cta) out_.line("{0}_t = {0}_slice;", layout.name);
-    }
+  if (plan_.slice.ranks > 1) {
+    out_.line("{} += int(rank) * {};", family_->thread_part_name(plan_.slice.axis),
+              plan_.slice.span);
   }
+}
+
+// Registers of a slice of `v`, in whole vectors.
+int Emitter::slice_registers(const ir::Value* v) const {
+  return (plan_.outer.register_count(v->type.axes, {}) + 3) / 4 * 4;
 }
 
 }  // namespace octile::cuda

@@ -58,9 +58,10 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
   int count = open_loops(loops);
   const std::string first = begin_part(t, digits, part);
   out_.line("constexpr int {} = 0;", digits.pair->var);
+  std::string column = family_->thread_part_name(t.column_axis);
+  if (plan_.slice.axis == t.column_axis) column += fmt::format(" % {}", plan_.slice.span);
   out_.line("const int row = {} % {}, place = byte % {} + {} * {};",
-            family_->coordinate(t.row_axis), kPartRows, t.swizzle,
-            family_->thread_part_name(t.column_axis), bytes);
+            family_->coordinate(t.row_axis), kPartRows, t.swizzle, column, bytes);
   out_.line("unsigned char* const at = staging + {} + swizzled_offset<{}>(row, place);", first,
             t.swizzle);
   if (t.staged != nullptr) {
@@ -152,7 +153,9 @@ std::string Emitter::part_coordinates(const TmaStore& t, int part, const std::st
                 : d == 1 ? part / t.chunks * kPartRows
                          : 0;
     if (first > 0) c += fmt::format(" + {}", first);
-    if (d == 1) c += fmt::format(" + {} * {}", warpgroup, t.rows);
+    if (d == 1) c += fmt::format(" + {} * {}", warpgroup, t.pitch);
+    if (d < 2 && plan_.slice.axis == (d == 0 ? t.column_axis : t.row_axis))
+      c += fmt::format(" + int(rank) * {}", plan_.slice.span);
     coordinates += fmt::format(", int({})", c);
   }
   return coordinates;

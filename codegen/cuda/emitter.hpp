@@ -192,7 +192,9 @@ class Emitter {
 
   // emit_split.cpp: folds that a cluster shares.
   void split_body();
-  void combine_split(const FoldPlan& plan);
+  void share_sums(const FoldPlan& plan);
+  void take_sums(const FoldPlan& plan);
+  int slice_registers(const ir::Value* v) const;
 
   // emit_stream.cpp: folds that CTAs share through global memory.
   void share_setup();
@@ -284,7 +286,6 @@ class Emitter {
   std::string block_digit_;      ///< variable of the digit that counts these blocks
   Family block_family_;          ///< the family without that digit
   std::unordered_set<const ir::Value*> block_values_;
-  int split_ranks_ = 1;  ///< CTAs of a split fold that go on after it
 };
 
 }  // namespace octile::cuda

@@ -155,12 +155,21 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
   for (const DotPlan& dot : plan.dots) {
     if (!dot.tensor_core || dot.m.axis != t.row_axis || dot.n.axis != t.column_axis) continue;
     const AxisLayout &rows = plan.family.at(t.row_axis), &columns = plan.family.at(t.column_axis);
-    int bytes = columns.extent * size_in_bytes(param.element);
+    const Slice& slice = plan.slice;
+    int width = columns.extent;
+    t.rows = t.pitch = 64 * dot.shape.m_blocks;
+    if (slice.axis == t.column_axis) {
+      width /= slice.ranks;
+      if (slice.span != width) return {};
+    } else if (slice.axis == t.row_axis) {
+      t.rows /= slice.ranks;
+      if (slice.span != t.rows || t.rows % 64 != 0) return {};
+    }
+    int bytes = width * size_in_bytes(param.element);
     if (rows.is_padded() || columns.is_padded() || bytes % 32 != 0) return {};
     t.swizzle = bytes % 128 == 0 ? 128 : bytes % 64 == 0 ? 64 : 32;
     t.chunks = bytes / t.swizzle;
     t.chunk_elements = t.swizzle / size_in_bytes(param.element);
-    t.rows = 64 * dot.shape.m_blocks;
     t.dim_order = {column_dim, row_dim};
     for (int d = rank - 1; d >= 0; --d) {
       if (d != column_dim && d != row_dim) t.dim_order.push_back(d);

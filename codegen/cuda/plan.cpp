@@ -54,6 +54,13 @@ bool Plan::transposes() const {
   });
 }
 
+int Plan::sums_vectors(const FoldPlan& fold) const {
+  int vectors = 0;
+  for (const ir::Value* v : fold.fold->results)
+    vectors += (outer.register_count(v->type.axes, {}) + 3) / 4;
+  return vectors;
+}
+
 Plan Planner::run() {
   if (std::string problem = value_problem(schedule()); !problem.empty()) refuse(problem);
   if (std::string problem = target_problem(schedule(), request_.target); !problem.empty())
@@ -371,6 +378,46 @@ void Planner::plan_split() {
     refuse("split_fold needs exactly one pipelined fold that is a sum");
   }
   plan_.persistent = false;
+  plan_slice();
+}
+
+// The outermost digit that as many CTAs as can be divide, so that each has neighbouring rows or
+// columns. What is combined across a tile later has to be with one CTA.
+void Planner::plan_slice() {
+  const FoldPlan& fold = plan_.folds[0];
+  std::set<ir::AxisId> whole_axes;
+  for (const ir::Op* op : function_.body->ops) {
+    if (op == fold.fold) continue;
+    if (op->kind == OpKind::dot || op->kind == OpKind::fold) return;
+    if (op->kind == OpKind::reduce) whole_axes.insert(op->attr.axis);
+  }
+  std::vector<ir::AxisId> axes;
+  for (ir::AxisId axis : fold.fold->results[0]->type.axes) {
+    if (whole_axes.count(axis) == 0) axes.push_back(axis);
+  }
+  Slice& slice = plan_.slice;
+  const Factor* chosen = nullptr;
+  for (const Factor* f : plan_.family.registers(axes, {})) {
+    const int ranks = std::gcd(f->size, schedule().split_fold);
+    if (ranks == 1 || ranks < slice.ranks || (ranks == slice.ranks && f->place < chosen->place))
+      continue;
+    chosen = f;
+    slice.ranks = ranks;
+  }
+  if (chosen == nullptr) return;
+  slice.digit = chosen->var;
+  slice.digits = chosen->size / slice.ranks;
+  slice.span = chosen->place * slice.digits;
+  for (const auto& [axis, layout] : plan_.family.axes()) {
+    std::vector<Factor>& factors = plan_.outer.at(axis).factors;
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+      if (factors[i].var != slice.digit) continue;
+      slice.axis = axis;
+      factors[i].size = slice.digits;
+      factors.push_back({Factor::Kind::cta, slice.ranks, slice.span, 1, 0, {}});
+      return;
+    }
+  }
 }
 
 // Grid position whose index multiplies the axis' extent in some index of the program.

@@ -148,6 +148,7 @@ struct TmaStore {
   std::vector<int> dim_order;  ///< tensor dimensions, innermost first
   ir::AxisId row_axis = -1, column_axis = -1;
   int rows = 64;   ///< per warpgroup
+  int pitch = 64;  ///< rows from one warpgroup's to the next
   int chunks = 1;  ///< swizzle widths of a row
   int chunk_elements = 0;
   int swizzle = 128;
@@ -161,10 +162,21 @@ struct TmaStore {
   int parts() const { return rows / 64 * chunks; }
 };
 
+/// How the CTAs of a split fold share its sums out, by a register digit: each goes on with a part
+/// of the tile. Of one rank, the first CTA has all.
+struct Slice {
+  int ranks = 1;  ///< CTAs that go on
+  ir::AxisId axis = -1;
+  std::string digit;  ///< its loop variable
+  int digits = 0;     ///< of its values, those of one rank
+  int span = 0;       ///< elements of the axis from one rank's part to the next
+};
+
 struct Plan {
   Schedule schedule;
   Family family;  ///< inside folds and, without split_fold, everywhere
-  Family outer;   ///< outside of a split fold
+  Family outer;   ///< behind a split fold: a rank's slice
+  Slice slice;
   std::vector<DotPlan> dots;
   std::vector<FoldPlan> folds;
   std::vector<TmaStore> stores;
@@ -186,6 +198,9 @@ struct Plan {
   bool stores_in_parts = false;           ///< staging holds two parts, used in turn
   /// A warp of the producer sends off what is staged, so that consumers go on to the next tile.
   bool store_warp = false;
+  /// Where the parts of a split fold's sums come together: apart from the ring, or in it.
+  int sums_offset = 0, sums_bytes = 0, sums_barrier_offset = 0;
+  bool sums_apart = false;
   int shared_bytes = 0;
   int shared_alignment = 1024;  ///< of the ring, its stages and scratch
   int producer_registers = 0, consumer_registers = 0;
@@ -207,6 +222,8 @@ struct Plan {
   bool is_staged(const ir::Op* load) const;  ///< or added to: threads don't load it
   bool stages_loads() const;
   bool transposes() const;  ///< some panel
+  /// Vectors of four registers that each thread has of the slices of `fold`'s sums.
+  int sums_vectors(const FoldPlan& fold) const;
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

@@ -17,8 +17,8 @@ namespace octile::cuda {
 using ir::OpKind;
 
 void Planner::plan_stores() {
-  if (!plan_.specialized || schedule().tma_store == 0 || schedule().split_fold > 1) {
-    if (schedule().tma_store == 1) refuse("tma_store=1 needs a pipelined fold that isn't split");
+  if (!plan_.specialized || schedule().tma_store == 0) {
+    if (schedule().tma_store == 1) refuse("tma_store=1 needs a pipelined fold");
     return;
   }
   ir::for_each_op(*function_.body, [&](const ir::Op& op) {
@@ -50,8 +50,9 @@ void Planner::plan_stores() {
 // A sum with what is there is left to TMA; what is computed from it otherwise, to threads.
 void Planner::plan_stored_over(TmaStore& t) {
   t.value = t.store->operand(static_cast<int>(t.dim_order.size()));
-  // Of a streamed tile, only the last piece is stored.
-  const ir::Op* load = schedule().stream_fold ? nullptr : load_stored_over(function_, *t.store);
+  // Of a streamed tile, only the last piece is stored; of a split one, each CTA has a slice.
+  if (schedule().stream_fold || schedule().split_fold > 1) return;
+  const ir::Op* load = load_stored_over(function_, *t.store);
   if (load == nullptr) return;
   const ir::Op* last = t.value->def;
   const bool adds = last->kind == OpKind::add && t.value->type.element == ElementType::f32 &&
@@ -103,10 +104,16 @@ void Planner::plan_shared_memory() {
   plan_.panel_offset = plan_.reduce_offset + reduce_bytes();
   if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
   plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
+  if (plan_.sums_apart) {
+    plan_.sums_offset = round_up(plan_.barrier_offset, 16);
+    plan_.barrier_offset = plan_.sums_offset + plan_.sums_bytes;
+  }
   int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0) +
                  (plan_.stages_loads() ? plan_.teams * plan_.consumers : 0);
   plan_.store_barrier_offset = plan_.barrier_offset + 8 * barriers;
   if (plan_.store_warp) barriers += 2 * plan_.staging_slots() * plan_.consumers;
+  plan_.sums_barrier_offset = plan_.barrier_offset + 8 * barriers;
+  if (schedule().split_fold > 1) ++barriers;
   plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);
   if (plan_.shared_bytes > 0)
     plan_.shared_bytes += plan_.shared_alignment;  // the base may need aligning
@@ -162,6 +169,7 @@ int Planner::plan_ring() {
   for (const FoldPlan& f : plan_.folds) check_registers(f);
   choose_panel_trips();
   for (FoldPlan& f : plan_.folds) map_panels(f);
+  if (schedule().split_fold > 1) place_sums();
   int fit = stages_that_fit();
   plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, most_stages());
   if (plan_.stages < 1)
@@ -171,7 +179,25 @@ int Planner::plan_ring() {
                        plan_.stages, plan_.stage_bytes, plan_.stages * plan_.stage_bytes,
                        ring_room(), fit));
   }
-  return plan_.stages * plan_.stage_bytes;
+  const int ring = plan_.stages * plan_.stage_bytes;
+  if (!plan_.sums_apart && plan_.sums_bytes > ring) {
+    refuse(
+        fmt::format("split_fold needs {} bytes to exchange sums, the ring has {}; use more "
+                    "stages, a smaller tile, or a split_fold that divides its blocks of 8 columns",
+                    plan_.sums_bytes, ring));
+  }
+  return ring;
+}
+
+// CTAs needn't wait until the others' rings are empty where sums have room of their own.
+void Planner::place_sums() {
+  constexpr int kEnoughStages = 6;
+  plan_.sums_bytes =
+      16 * plan_.sums_vectors(plan_.folds[0]) * plan_.compute_threads * (schedule().split_fold - 1);
+  plan_.sums_apart = true;
+  plan_.sums_apart =
+      stages_that_fit() >=
+      (schedule().stages > 0 ? schedule().stages : std::min(kEnoughStages, most_stages()));
 }
 
 // A tile of one block of rows is as fast as its operands come, and all SMs ask for them at once:
@@ -199,7 +225,8 @@ int Planner::ring_room() const {
     }
   }
   return shared_limit() - 2 * kStageAlignment - scratch - reduce_bytes() -
-         plan_.store_bytes * plan_.teams * plan_.consumers - kPanelSlots * plan_.panel_bytes;
+         plan_.store_bytes * plan_.teams * plan_.consumers - kPanelSlots * plan_.panel_bytes -
+         (plan_.sums_apart ? plan_.sums_bytes : 0);
 }
 
 // A whole tile is stored with the least waiting, but a ring of few stages needs its room.

@@ -54,6 +54,7 @@ class Planner {
   void split_runs();
   void plan_grid();
   void plan_split();
+  void plan_slice();
   void plan_stream();  // plan_stream.cpp
   int position_of(const std::string& name) const;
   void plan_multicast();
@@ -72,6 +73,7 @@ class Planner {
   int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
   void choose_store_parts();
   void plan_stored_over(TmaStore& store);
+  void place_sums();
   void choose_panel_trips();
   int panel_bytes(int trips);
   void find_pipelined_dots(FoldPlan& f);

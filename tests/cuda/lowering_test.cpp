@@ -78,6 +78,22 @@ TEST(Lowering, ATileThatIsComputedFromIsBroughtUnderTheFold) {
     EXPECT_THAT(emit({BM(128), BN(128), knob}), Not(HasSubstr("staged_full")));
 }
 
+// The CTAs of a split fold send each other neighbouring columns, and store them in bulk.
+TEST(Lowering, SplitFoldsShareNeighbouringColumnsOut) {
+  const auto emit = [](std::initializer_list<Knob> knobs) {
+    return fp8_gemm().with(knobs).emit(kSizes);
+  };
+  const std::string text = emit({BM(64), BN(64), split_fold(2)});
+  EXPECT_THAT(text, HasSubstr("send_floats("));
+  EXPECT_THAT(text, HasSubstr("_t += int(rank) * 32;"));
+  EXPECT_THAT(text, HasSubstr("+ int(rank) * 32), int("));  // of the bulk store
+  // Small sums have room beside the ring, where they may come before it is empty.
+  EXPECT_THAT(text, HasSubstr("cluster_arrive();  // sums may come"));
+  EXPECT_THAT(emit({BM(128), BN(192), split_fold(2)}), Not(HasSubstr("// sums may come")));
+  // A consumer's two blocks of rows go to a CTA each.
+  EXPECT_THAT(emit({BM(256), BN(128), split_fold(2)}), HasSubstr("_t += int(rank) * 64;"));
+}
+
 // One question per tile, not one per pair of columns, and one address.
 TEST(Lowering, ScalesOfATileThatIsInsideAreLoadedAtOnce) {
   const std::string text =

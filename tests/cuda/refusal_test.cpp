@@ -88,9 +88,9 @@ TEST(Refusals, SplitFold) {
               HasSubstr("split_fold=16 is above the portable cluster size of 8"));
   EXPECT_THAT(refusal(row_softmax(), {BM(4), BN(1024), split_fold(2)}, {{"M", 64}, {"N", 1000}}),
               HasSubstr("split_fold needs exactly one pipelined fold that is a sum"));
-  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(192), split_fold(2), stages(1)}),
-              AllOf(HasSubstr("split_fold needs 98304 bytes to exchange sums"),
-                    HasSubstr("use more stages")));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(192), split_fold(5)}),
+              AllOf(HasSubstr("split_fold needs 393216 bytes to exchange sums"),
+                    HasSubstr("a split_fold that divides its blocks of 8 columns")));
 }
 
 TEST(Refusals, StreamFold) {
@@ -147,8 +147,11 @@ TEST(Refusals, StreamFoldOfOtherFolds) {
 }
 
 TEST(Refusals, Stores) {
-  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(64), split_fold(2), tma_store(true)}),
-              HasSubstr("tma_store=1 needs a pipelined fold that isn't split"));
+  EXPECT_THAT(refusal(row_softmax(), {BM(4), BN(1024), tma_store(true)}, {{"M", 64}, {"N", 1000}}),
+              HasSubstr("tma_store=1 needs a pipelined fold"));
+  // Each CTA has every other eight rows.
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(24), split_fold(2), tma_store(true)}),
+              HasSubstr("the store to 'd' can't be a TMA copy"));
   EXPECT_THAT(
       refusal(fp8_gemm(), {BM(8), BN(64), swap_operands(), tma_store(true)}),
       AllOf(HasSubstr("the store to 'd' can't be a TMA copy"), HasSubstr("16-byte strides")));

@@ -61,15 +61,35 @@ __device__ __forceinline__ u32 cluster_rank() {
   asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(r));
   return r;
 }
-__device__ __forceinline__ float load_cluster_f32(u32 address, u32 cta) {
-  float r;
-  asm volatile(
-      "{.reg .b32 remote; mapa.shared::cluster.u32 remote, %1, %2;"
-      " ld.shared::cluster.f32 %0, [remote];}"
-      : "=f"(r)
-      : "r"(address), "r"(cta)
-      : "memory");
+// Where a shared-memory address of this CTA lies in another one of the cluster.
+__device__ __forceinline__ u32 cluster_address(u32 address, u32 cta) {
+  u32 r;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(r) : "r"(address), "r"(cta));
   return r;
+}
+// To a place and a barrier of another CTA, which counts the bytes (PTX ISA 9.7.9.14, st.async).
+__device__ __forceinline__ void send_floats(u32 to, u32 bar, const float* x) {
+  asm volatile(
+      "st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0], {%1, %2, %3, %4}, "
+      "[%5];" ::"r"(to),
+      "f"(x[0]), "f"(x[1]), "f"(x[2]), "f"(x[3]), "r"(bar)
+      : "memory");
+}
+// Adds up four floats of each of the cluster's CTAs, in their order: this one's are in `sum`, those
+// of the others at `from`, each so many vectors behind the one before.
+template <int Ctas>
+__device__ __forceinline__ void add_parts(float* sum, int rank, const float4* from, int stride) {
+  const float4 mine = {sum[0], sum[1], sum[2], sum[3]};
+  float4 x = mine;
+#pragma unroll
+  for (int i = 0; i < Ctas; ++i) {
+    const float4 y = i == rank ? mine : from[(i - (i > rank)) * stride];
+    if (i == 0)
+      x = y;
+    else
+      x.x += y.x, x.y += y.y, x.z += y.z, x.w += y.w;
+  }
+  sum[0] = x.x, sum[1] = x.y, sum[2] = x.z, sum[3] = x.w;
 }
 __device__ __forceinline__ void fence_async_proxy() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
