@@ -1,7 +1,7 @@
 // Stores through shared memory: registers to swizzled staging, from where TMA copies parts of 64
-// rows and one swizzle width. Where shared memory is better spent on stages, a warpgroup has room
-// for two parts, and fills one while the other is copied. A warp of the producer sends them off
-// where it can, as consumers have the next tile to compute.
+// rows and up to 128 bytes of each, as few as make up a row. Where shared memory is better spent on
+// stages, a warpgroup has room for two parts, and fills one while the other is copied. A warp of
+// the producer sends them off where it can, as consumers have the next tile to compute.
 #include <algorithm>
 
 #include "octile/codegen/cuda/emitter.hpp"
@@ -15,11 +15,11 @@ constexpr int kPartRows = 64;
 }  // namespace
 
 // The register digits of a tile that is stored, and the texts made of them.
-Emitter::StoreDigits Emitter::store_digits(const TmaStore& t, const ir::Value* value) {
+Emitter::StoreDigits Emitter::store_digits(const TmaStore& t) {
   StoreDigits digits;
   const auto& rows = family_->at(t.row_axis).factors;
   digits.pair = family_->registers({t.column_axis}, {})[0];
-  std::string block = "0", columns = "0";
+  std::string columns = "0";
   for (const Factor* f : family_->registers({t.row_axis, t.column_axis}, {})) {
     bool is_row = f >= rows.data() && f < rows.data() + rows.size();
     if (is_row && f->place < kPartRows) {
@@ -29,41 +29,62 @@ Emitter::StoreDigits Emitter::store_digits(const TmaStore& t, const ir::Value* v
     if (f == digits.pair) continue;
     digits.others.push_back(f);
     if (is_row)
-      block = f->var;
+      digits.block = f->var;
     else
       columns += fmt::format(" + {} * {}", f->var, f->place);
   }
-  digits.byte = fmt::format("({}) * {}", columns, size_in_bytes(value->type.element));
-  digits.part = fmt::format("{} * {} + byte / {}", block, t.chunks, t.swizzle);
+  digits.byte = fmt::format("({}) * {}", columns, t.element_bytes);
   return digits;
 }
 
-// The byte of the staging area, which holds `part` or all of them, that an element's part begins
-// at.
-std::string Emitter::begin_part(const TmaStore& t, const StoreDigits& digits, int part) {
-  out_.line("const int byte = {};", digits.byte);
-  if (part >= 0) {
-    out_.line("if ({} != {}) continue;", digits.part, part);
-    return std::to_string(part % 2 * kPartRows * t.swizzle);
+// Neighbouring columns of one width: the numbers of the first and of the one behind the last.
+std::vector<std::pair<int, int>> Emitter::widths(const TmaStore& t) {
+  std::vector<std::pair<int, int>> runs;
+  for (int c = 0; c < static_cast<int>(t.columns.size()); ++c) {
+    const bool same = c > 0 && t.columns_of(c).width == t.columns_of(c - 1).width;
+    same ? ++runs.back().second : (runs.push_back({c, c + 1}), 0);
   }
-  return fmt::format("({}) * {}", digits.part, kPartRows * t.swizzle);
+  return runs;
+}
+
+// The byte of the staging area, which holds `part` or all of them, that an element's part begins
+// at; what isn't among those columns, or of that part, is left out.
+std::string Emitter::begin_part(const TmaStore& t, const StoreDigits& digits,
+                                std::pair<int, int> run, int part) {
+  const TmaStore::Columns &first = t.columns_of(run.first), &last = t.columns_of(run.second - 1);
+  const int end = last.first + last.width;
+  out_.line("const int byte = {};", digits.byte);
+  if (first.first > 0) out_.line("if (byte < {}) continue;", first.first);
+  if (end < t.row_bytes) out_.line("if (byte >= {}) continue;", end);
+  // Of the columns of this width.
+  const std::string nth = first.first > 0
+                              ? fmt::format("(byte - {}) / {}", first.first, first.width)
+                              : fmt::format("byte / {}", first.width);
+  if (part >= 0) {
+    out_.line("if ({} * {} + {} + {} != {}) continue;", digits.block, t.columns.size(), run.first,
+              nth, part);
+    return std::to_string(part % 2 * plan_.part_bytes);
+  }
+  return fmt::format("({} * {} + {} + {} * {}) * {}", digits.block, t.row_bytes, first.first, nth,
+                     first.width, kPartRows);
 }
 
 // Every thread puts neighbouring elements into the staging area of its warpgroup.
-void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part) {
-  StoreDigits digits = store_digits(t, value);
-  int bytes = size_in_bytes(value->type.element);
+void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part,
+                             std::pair<int, int> run) {
+  StoreDigits digits = store_digits(t);
+  const int bytes = t.element_bytes, width = t.columns_of(run.first).width;
   std::vector<const Factor*> loops = digits.others;
   loops.push_back(digits.half);
   int count = open_loops(loops);
-  const std::string first = begin_part(t, digits, part);
+  const std::string first = begin_part(t, digits, run, part);
   out_.line("constexpr int {} = 0;", digits.pair->var);
   std::string column = family_->thread_part_name(t.column_axis);
   if (plan_.slice.axis == t.column_axis) column += fmt::format(" % {}", plan_.slice.span);
   out_.line("const int row = {} % {}, place = byte % {} + {} * {};",
-            family_->coordinate(t.row_axis), kPartRows, t.swizzle, column, bytes);
+            family_->coordinate(t.row_axis), kPartRows, width, column, bytes);
   out_.line("unsigned char* const at = staging + {} + swizzled_offset<{}>(row, place);", first,
-            t.swizzle);
+            width);
   if (t.staged != nullptr) {
     out_.line("{} held[{}];", register_type(value->type.element), digits.pair->size);
     out_.line("copy_bytes<{}>(held, at);", digits.pair->size * bytes);
@@ -78,8 +99,10 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
 
 // Elements of two bytes: a warp puts 16 rows of 16 columns at a time, or of 8 where their number is
 // odd, of which each lane holds pairs in both halves of the rows.
-void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part) {
-  StoreDigits digits = store_digits(t, value);
+void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part,
+                             std::pair<int, int> run) {
+  StoreDigits digits = store_digits(t);
+  const int width = t.columns_of(run.first).width;
   const auto& columns = family_->at(t.column_axis).factors;
   const auto eights = std::find_if(columns.begin(), columns.end(), [](const Factor& f) {
     return f.kind == Factor::Kind::reg && f.place == 8 && f.size % 2 == 0;
@@ -94,12 +117,12 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   }
   out_.line(
       "const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to");
-  out_.line("const u32 place = swizzled_offset<{}>(row, {});", t.swizzle,
+  out_.line("const u32 place = swizzled_offset<{}>(row, {});", width,
             wide ? "thread / 16 % 2 * 16" : "0");
   out_.line("const u32 to = shared_address(staging);");
   int count = open_loops(digits.others);
   if (wide) out_.line("const int {} = 2 * {};", eights->var, sixteens.var);
-  const std::string first = begin_part(t, digits, part);
+  const std::string first = begin_part(t, digits, run, part);
   out_.line("u32 matrices[{}];", wide ? 4 : 2);
   if (wide) {
     out_.line("#pragma unroll");
@@ -113,7 +136,7 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   out_.close();
   if (wide) out_.close();
   // What differs between parts is added last, so that it becomes a part of the instruction.
-  out_.line("store_matrices(to + (place ^ byte % {}) + {}, matrices);", t.swizzle, first);
+  out_.line("store_matrices(to + (place ^ byte % {}) + {}, matrices);", width, first);
   close_loops(count);
 }
 
@@ -124,11 +147,10 @@ std::string Emitter::staging_text(const std::string& warpgroup) const {
 
 // Starts to bring the tile that is stored over to where its result will be staged.
 void Emitter::bring_staged(const TmaStore& t, const std::string& warpgroup) {
-  out_.line("mbarrier_expect(staged_full + 8 * {}, {});", warpgroup,
-            t.parts() * kPartRows * t.swizzle);
+  out_.line("mbarrier_expect(staged_full + 8 * {}, {});", warpgroup, t.rows * t.row_bytes);
   for (int part = 0; part < t.parts(); ++part) {
     out_.line("tma_load_{}d({} + {}, map_{}, staged_full + 8 * {}, kEvictFirst{});",
-              t.dim_order.size(), staging_text(warpgroup), part * kPartRows * t.swizzle, t.map,
+              t.dim_order.size(), staging_text(warpgroup), t.place_of(part), t.columns_of(part).map,
               warpgroup, part_coordinates(t, part, plan_.teams > 1 ? "warpgroup" : warpgroup));
   }
 }
@@ -149,8 +171,8 @@ std::string Emitter::part_coordinates(const TmaStore& t, int part, const std::st
   std::string coordinates;
   for (std::size_t d = 0; d < t.dim_order.size(); ++d) {
     std::string c = sum_text(*analysis_.affine(op.operand(t.dim_order[d])));
-    int first = d == 0   ? part % t.chunks * t.chunk_elements
-                : d == 1 ? part / t.chunks * kPartRows
+    int first = d == 0   ? t.columns_of(part).first / t.element_bytes
+                : d == 1 ? t.block_of(part) * kPartRows
                          : 0;
     if (first > 0) c += fmt::format(" + {}", first);
     if (d == 1) c += fmt::format(" + {} * {}", warpgroup, t.pitch);
@@ -165,11 +187,10 @@ std::string Emitter::part_coordinates(const TmaStore& t, int part, const std::st
 void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgroup) {
   const auto copy = [&](int p, int place) {
     out_.line("tma_{}_{}d(map_{}, staging + {}{});", t.added != nullptr ? "add" : "store",
-              t.dim_order.size(), t.map, place * kPartRows * t.swizzle,
-              part_coordinates(t, p, warpgroup));
+              t.dim_order.size(), t.columns_of(p).map, place, part_coordinates(t, p, warpgroup));
   };
-  if (part >= 0) return copy(part, part % 2);
-  for (int p = 0; p < t.parts(); ++p) copy(p, p);
+  if (part >= 0) return copy(part, part % 2 * plan_.part_bytes);
+  for (int p = 0; p < t.parts(); ++p) copy(p, t.place_of(p));
 }
 
 // Stages one part, or all of them (-1), and sends them off or leaves that to the store warp.
@@ -186,12 +207,16 @@ void Emitter::store_part(const TmaStore& t, int part) {
     out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();", part < 0 ? 0 : 1);
     out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   }
-  out_.open("{{");
-  if (size_in_bytes(value->type.element) == 2)
-    stage_matrices(t, value, part);
-  else
-    stage_elements(t, value, part);
-  out_.close();
+  for (const std::pair<int, int>& run : widths(t)) {
+    const int column = part % static_cast<int>(t.columns.size());
+    if (part >= 0 && (column < run.first || column >= run.second)) continue;
+    out_.open("{{");
+    if (t.element_bytes == 2)
+      stage_matrices(t, value, part, run);
+    else
+      stage_elements(t, value, part, run);
+    out_.close();
+  }
   out_.line("fence_async_proxy();");
   if (plan_.store_warp) {
     out_.line("__syncwarp();");

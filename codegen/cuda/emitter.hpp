@@ -132,8 +132,8 @@ class Emitter {
   struct StoreDigits {
     const Factor *pair = nullptr, *half = nullptr;  ///< neighbouring columns; rows 8 apart
     std::vector<const Factor*> others;
-    std::string byte;  ///< of the digits' column
-    std::string part;  ///< that the digits' element is in, `byte` being known
+    std::string byte;         ///< of the digits' column
+    std::string block = "0";  ///< of 64 rows
   };
   void bring_staged();
   void bring_staged(const TmaStore& t, const std::string& warpgroup);
@@ -143,10 +143,12 @@ class Emitter {
   std::string staging_text(const std::string& warpgroup) const;
   const ir::Value* held_ = nullptr;  ///< whose elements are in `held`, counted by `held_digit_`
   std::string held_digit_;
-  StoreDigits store_digits(const TmaStore& t, const ir::Value* value);
-  std::string begin_part(const TmaStore& t, const StoreDigits& digits, int part);
-  void stage_elements(const TmaStore& t, const ir::Value* value, int part);
-  void stage_matrices(const TmaStore& t, const ir::Value* value, int part);
+  StoreDigits store_digits(const TmaStore& t);
+  static std::vector<std::pair<int, int>> widths(const TmaStore& t);
+  std::string begin_part(const TmaStore& t, const StoreDigits& digits, std::pair<int, int> run,
+                         int part);
+  void stage_elements(const TmaStore& t, const ir::Value* value, int part, std::pair<int, int> run);
+  void stage_matrices(const TmaStore& t, const ir::Value* value, int part, std::pair<int, int> run);
   std::string part_coordinates(const TmaStore& t, int part, const std::string& warpgroup);
   void copy_parts(const TmaStore& t, int part, const std::string& warpgroup);
   void store_part(const TmaStore& t, int part);

@@ -166,10 +166,13 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
       if (slice.span != t.rows || t.rows % 64 != 0) return {};
     }
     int bytes = width * size_in_bytes(param.element);
-    if (rows.is_padded() || columns.is_padded() || bytes % 32 != 0) return {};
-    t.swizzle = bytes % 128 == 0 ? 128 : bytes % 64 == 0 ? 64 : 32;
-    t.chunks = bytes / t.swizzle;
-    t.chunk_elements = t.swizzle / size_in_bytes(param.element);
+    if (rows.is_padded() || columns.is_padded() || bytes % 16 != 0) return {};
+    t.row_bytes = bytes;
+    t.element_bytes = size_in_bytes(param.element);
+    for (int first = 0, width = 128; first < bytes; first += width) {
+      while (width > bytes - first) width /= 2;
+      t.columns.push_back({first, width, 0});
+    }
     t.dim_order = {column_dim, row_dim};
     for (int d = rank - 1; d >= 0; --d) {
       if (d != column_dim && d != row_dim) t.dim_order.push_back(d);

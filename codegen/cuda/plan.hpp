@@ -141,17 +141,21 @@ struct FoldPlan {
 };
 
 /// A store that goes through shared memory and TMA: every warpgroup puts its tile into swizzled
-/// parts of 64 rows and one swizzle width, and one thread sends them off.
+/// parts of 64 rows, and one thread sends them off.
 struct TmaStore {
+  /// Some bytes of each row: 128, or what is left of the row in fewer and fewer.
+  struct Columns {
+    int first = 0, width = 128;  ///< bytes
+    int map = 0;                 ///< index into CudaProgram::tensor_maps
+    int swizzle() const { return width > 16 ? width : 0; }
+  };
   const ir::Op* store = nullptr;
-  int map = 0;
   std::vector<int> dim_order;  ///< tensor dimensions, innermost first
   ir::AxisId row_axis = -1, column_axis = -1;
   int rows = 64;   ///< per warpgroup
   int pitch = 64;  ///< rows from one warpgroup's to the next
-  int chunks = 1;  ///< swizzle widths of a row
-  int chunk_elements = 0;
-  int swizzle = 128;
+  int row_bytes = 0, element_bytes = 2;
+  std::vector<Columns> columns;  ///< of a row; 64 rows of each are a part
   /// The load of the very tile that is stored over, where nothing else uses it: TMA brings it to
   /// where the result is staged, under the fold, and each thread adds to its elements there.
   const ir::Op* staged = nullptr;
@@ -159,7 +163,15 @@ struct TmaStore {
   const ir::Op* added = nullptr;
   const ir::Value* value = nullptr;  ///< what is staged: what is stored, or added
 
-  int parts() const { return rows / 64 * chunks; }
+  int parts() const { return rows / 64 * static_cast<int>(columns.size()); }
+  const Columns& columns_of(int part) const {
+    return columns[static_cast<std::size_t>(part) % columns.size()];
+  }
+  int block_of(int part) const { return part / static_cast<int>(columns.size()); }
+  /// From the start of the staging area, where it holds all parts.
+  int place_of(int part) const {
+    return 64 * (block_of(part) * row_bytes + columns_of(part).first);
+  }
 };
 
 /// How the CTAs of a split fold share its sums out, by a register digit: each goes on with a part
@@ -196,6 +208,7 @@ struct Plan {
   int store_barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
   bool stores_in_parts = false;           ///< staging holds two parts, used in turn
+  int part_bytes = 0;                     ///< of the larger of them
   /// A warp of the producer sends off what is staged, so that consumers go on to the next tile.
   bool store_warp = false;
   /// Where the parts of a split fold's sums come together: apart from the ring, or in it.

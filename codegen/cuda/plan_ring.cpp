@@ -32,16 +32,22 @@ void Planner::plan_stores() {
                       function_.params[static_cast<std::size_t>(op.attr.index)].name));
     }
     if (!form) return;
-    form->map = static_cast<int>(plan_.tensor_maps.size());
-    TensorMap map;
-    map.param = op.attr.index;
-    map.dim_order = form->dim_order;
-    map.swizzle_bytes = form->swizzle;
-    map.box.assign(form->dim_order.size(), 1);
-    map.box[0] = form->chunk_elements;
-    map.box[1] = 64;
-    plan_.tensor_maps.push_back(map);
-    plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->chunks * form->swizzle);
+    int width = 0;
+    for (TmaStore::Columns& c : form->columns) {
+      if (c.width != width) {
+        TensorMap map;
+        map.param = op.attr.index;
+        map.dim_order = form->dim_order;
+        map.swizzle_bytes = c.swizzle();
+        map.box.assign(form->dim_order.size(), 1);
+        map.box[0] = c.width / form->element_bytes;
+        map.box[1] = 64;
+        plan_.tensor_maps.push_back(map);
+        width = c.width;
+      }
+      c.map = static_cast<int>(plan_.tensor_maps.size()) - 1;
+    }
+    plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->row_bytes);
     plan_.stores.push_back(*form);
   });
   for (TmaStore& t : plan_.stores) plan_stored_over(t);
@@ -243,9 +249,10 @@ void Planner::choose_store_parts() {
   if (overlap == 1 ||
       (overlap < 0 && fit >= (schedule().stages > 0 ? schedule().stages : kEnoughStages)))
     return;
-  int swizzle = 0;
-  for (const TmaStore& t : plan_.stores) swizzle = std::max(swizzle, t.swizzle);
-  plan_.store_bytes = 2 * 64 * swizzle;
+  plan_.part_bytes = 0;
+  for (const TmaStore& t : plan_.stores)
+    plan_.part_bytes = std::max(plan_.part_bytes, 64 * t.columns[0].width);
+  plan_.store_bytes = 2 * plan_.part_bytes;
   plan_.stores_in_parts = overlap == 0 || stages_that_fit() > fit;
   if (!plan_.stores_in_parts) plan_.store_bytes = whole;
 }

@@ -78,6 +78,19 @@ TEST(Lowering, ATileThatIsComputedFromIsBroughtUnderTheFold) {
     EXPECT_THAT(emit({BM(128), BN(128), knob}), Not(HasSubstr("staged_full")));
 }
 
+// 176 columns are 352 bytes: two parts of 128 bytes, and what is left in fewer and fewer.
+TEST(Lowering, RowsAreStoredInAsFewPartsAsMakeThemUp) {
+  const std::string text = fp8_gemm().with({BM(128), BN(176), epilogue_overlap()}).emit(kSizes);
+  for (const char* part :
+       {"swizzled_offset<128>(row, thread", "swizzled_offset<64>(row, thread",
+        "swizzled_offset<32>(row, thread", "staging + 16384, int((grid_1 * 176ll) + 128)",
+        "staging + 20480, int((grid_1 * 176ll) + 160)"})
+    EXPECT_THAT(text, HasSubstr(part));
+  EXPECT_THAT(text, Not(HasSubstr("int((grid_1 * 176ll) + 168)")));
+  EXPECT_THAT(fp8_gemm().with({BM(64), BN(72)}).emit(kSizes),
+              HasSubstr("staging + 8192, int((grid_1 * 72ll) + 64)"));
+}
+
 // The CTAs of a split fold send each other neighbouring columns, and store them in bulk.
 TEST(Lowering, SplitFoldsShareNeighbouringColumnsOut) {
   const auto emit = [](std::initializer_list<Knob> knobs) {

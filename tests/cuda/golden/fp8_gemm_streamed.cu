@@ -357,7 +357,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
                 memcpy(&matrices[2 * eight + BM_i8], elements, 4);
               }
             }
-            store_matrices(to + (place ^ byte % 128) + (0 * 1 + byte / 128) * 8192, matrices);
+            store_matrices(to + (place ^ byte % 128) + (0 * 128 + 0 + byte / 128 * 128) * 64, matrices);
           }
         }
         fence_async_proxy();
