@@ -281,7 +281,8 @@ class Chooser {
     bool swap = false;  ///< the second axis is on the M side
     std::int64_t m = 0, n = 0;
     double k_bytes = 128, trips = 1, tiles = 1;
-    double bytes = 0;  ///< that one launch reads and writes at the least
+    double bytes = 0;    ///< that one launch reads and writes at the least
+    double outside = 0;  ///< rows of the last tiles that are outside of the problem
   };
 
   /// M sides are multiples of `rows`.
@@ -299,6 +300,10 @@ class Chooser {
     const double layers = other_programs(x, y);
     c.tiles = layers * std::ceil(x_size / static_cast<double>(bx)) *
               std::ceil(y_size / static_cast<double>(by));
+    const auto rest = [](double size, std::int64_t b) {
+      return std::ceil(size / static_cast<double>(b)) * static_cast<double>(b) - size;
+    };
+    c.outside = rest(x_size, bx) + rest(y_size, by);
     c.bytes = layers * ((x_size + y_size) * c.k_bytes * c.trips + 2 * x_size * y_size);
     return c;
   }
@@ -309,6 +314,7 @@ class Chooser {
     if (uses_mma_sync(s, target_)) return estimate_mma(dot, x, y, bx, by, s);
     const Cover c = cover(dot, x, y, bx, by, s, 64);
     WgmmaTiles t{c.m, c.n, c.k_bytes, c.trips, c.tiles, c.bytes};
+    t.outside = c.outside;
     t.promoted = is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate;
     const std::int64_t run = scale_run(dot, c.swap ? x : y);
     t.scales_on_n = run == 1;

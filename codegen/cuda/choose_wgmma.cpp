@@ -1,41 +1,44 @@
 #include "octile/codegen/cuda/choose_wgmma.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <numeric>
 
 namespace octile::cuda {
 namespace {
 
-// Fitted to 5712 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
+// Fitted to 4465 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
 // under load.
 constexpr double kClocksPerMicrosecond = 1533;
-constexpr double kLaunch = 1.5;         // microseconds
-constexpr double kTileOverhead = 658;   // clocks: barriers, the first product
-constexpr double kFirstOperands = 368;  // clocks, of the first tile alone
+constexpr double kLaunch = 1.23;        // microseconds
+constexpr double kTileOverhead = 267;   // clocks: barriers, the first product
+constexpr double kFirstOperands = 348;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
-constexpr double kBulkEpilogue = 2.64, kDirectEpilogue = 77.1;
-constexpr double kNarrowParts = 42.8;    // the same, more where TMA stores parts of 32 bytes
-constexpr double kColumnEpilogue = 4;    // clocks per column of a block, each with a value to load
-constexpr double kSplitOverhead = 1468;  // clocks: the cluster's start and meeting
-constexpr double kExchangeBytesPerClock = 6.9;
-constexpr double kSplitOverheadPerCta = 265;
-constexpr double kSharedBytesPerClock = 146;  // read by the tensor core and written by TMA, per SM
-constexpr double kL2BytesPerClock = 52.6;     // per SM, all of them drawing
-constexpr double kL2BytesPerClockAlone = 57.6;  // few SMs drawing
-constexpr double kFewSms = 0.863;
-constexpr double kSharedSm = 1.32;     // where CTAs share an SM, each with a ring of its own
-constexpr double kLoadLatency = 1502;  // clocks, of a stage's copies
+constexpr double kBulkEpilogue = 1.95, kDirectEpilogue = 78;
+constexpr double kPart = 51.4;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
+constexpr double kColumnEpilogue = 3.28;  // clocks per column of a block, each with a value to load
+constexpr double kSplitOverhead = 1270;   // clocks: the cluster's start and meeting
+constexpr double kExchangeBytesPerClock = 8.19;
+constexpr double kSplitOverheadPerCta = 154;
+constexpr double kSharedBytesPerClock = 135;  // read by the tensor core and written by TMA, per SM
+constexpr double kL2BytesPerClock = 67.7;     // per SM, all of them drawing
+constexpr double kL2BytesPerClockAlone = 87.7;  // few SMs drawing
+constexpr double kFewSms = 1.05;
+constexpr double kOutside = 1.46;      // TMA takes longer for a row of zeros, by this part
+constexpr double kSharedSm = 1.09;     // where CTAs share an SM, each with a ring of its own
+constexpr double kLoadLatency = 1318;  // clocks, of a stage's copies
 // A warpgroup's way from one block's last product to the next one's first: waits and promotion.
-constexpr double kIssue = 43.1;                // clocks between two blocks that stay in place
-constexpr double kPromotion = 149;             // clocks
-constexpr double kPromotionPerColumn = 0.582;  // of N
-constexpr double kPromotionPerScale = 23.7;
-constexpr double kReadyScale = 23;           // the same, where they take few registers
-constexpr double kScalePerColumn = 1.24;     // where each column has one of its own
-constexpr double kMemoryEfficiency = 0.894;  // of the nominal bandwidth, past the start
-constexpr double kSplitMemory = 0.732;       // of that, where CTAs share folds
-constexpr double kMemoryAlone = 0.591, kMemoryPerBusySm = 0.842;
-constexpr double kMemoryStart = 2.22;              // microseconds
+constexpr double kIssue = 40.4;                // clocks between two blocks that stay in place
+constexpr double kPromotion = 187;             // clocks
+constexpr double kPromotionPerColumn = 0.413;  // of N
+constexpr double kPromotionPerScale = 31;
+constexpr double kReadyScale = 13.2;         // the same, where they take few registers
+constexpr double kScalePerColumn = 2.37;     // where each column has one of its own
+constexpr double kMemoryEfficiency = 0.838;  // of the nominal bandwidth, past the start
+constexpr double kSplitMemory = 0.92;        // of that, where CTAs share folds
+constexpr double kMemoryAlone = 0.557, kMemoryPerBusySm = 0.887;
+constexpr double kMemoryStart = 2.88;              // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
 constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128;
@@ -46,7 +49,7 @@ constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging 
 
 // Part of the SMs that clusters of so many CTAs can fill, as a GPC's SMs aren't a multiple of it.
 double cluster_fit(int ctas) {
-  return ctas >= 8 ? 0.889 : ctas >= 4 ? 0.935 : 1.0;
+  return ctas >= 8 ? 0.889 : ctas >= 3 ? 0.91 : 1.0;
 }
 
 }  // namespace
@@ -99,6 +102,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
       (!t.scales_on_n || beside + kLeastOtherRegisters > spared))
     return std::nullopt;
 
+  if (ctas_per_sm > 1 && split > 2) return std::nullopt;  // larger clusters leave SMs idle then
   const double trips = std::ceil(t.trips / split);
   if (split > 1 && trips < kLeastTrips) return std::nullopt;
   const double ctas = t.tiles * split, sms = target.sm_count;
@@ -121,33 +125,41 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   double reads = blocks * steps * (64 * 32 + 32 * n);
   // A register of scales takes a warp as long as 128 bytes.
   if (t.promoted) reads += 128 * 4 * consumers * (2 * per_consumer + (t.scales_on_n ? n / 4 : 0));
+  const double brought = stage + kOutside * t.k_bytes * t.outside;
   const double l2 = ctas >= kFewSms * sms ? kL2BytesPerClock : kL2BytesPerClockAlone;
-  const bool bulk_store = split == 1 && t.bulk_store;
+  // CTAs of a split fold that a tile's blocks of columns or rows are divided among.
+  const int ranks = std::max({std::gcd(split, static_cast<int>(t.n) / 8),
+                              std::gcd(split, per_consumer), std::gcd(split, 2)});
+  const bool bulk_store = t.bulk_store && t.out_bytes * t.n / ranks % 16 == 0;
   const double shared = (target.shared_bytes_per_block + 1024.0) / ctas_per_sm - kReservedShared;
   const auto stages_in = [&](double room) {
     return std::clamp(std::floor(room / stage), 1.0, double{kMostStages});
   };
-  double stages = stages_in(shared - (bulk_store ? t.out_bytes * m * n : 0));
-  if (bulk_store && stages < kEnoughStages && m * n > 128 * 128)
+  double stages = stages_in(shared - (bulk_store ? t.out_bytes * m * n / ranks : 0));
+  if (bulk_store && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,
                       stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
   double trip =
       std::pow(std::pow(per_consumer * block, kSharpOverlap) +
                    std::pow(sharing * (reads + stage) / kSharedBytesPerClock, kSharpOverlap) +
-                   std::pow(sharing * stage / l2, kSharpOverlap),
+                   std::pow(sharing * brought / l2, kSharpOverlap),
                1 / kSharpOverlap);
   if (ctas_per_sm > 1) trip *= kSharedSm;
-  trip = std::max(trip, kLoadLatency / stages);
-  const bool narrow = t.out_bytes * t.n % 64 != 0;
+  // Few stages hide a part of what their copies take.
+  trip =
+      std::pow(std::pow(trip, kOverlap) + std::pow(kLoadLatency / stages, kOverlap), 1 / kOverlap);
+  const int row_bytes = t.out_bytes * static_cast<int>(t.n) / ranks;
+  const int parts = row_bytes / 128 + std::popcount(static_cast<unsigned>(row_bytes % 128 / 16));
   const double epilogue =
-      (bulk_store ? kBulkEpilogue + (narrow ? kNarrowParts : 0) : kDirectEpilogue) * m * n /
-          consumers / 128 +
+      (bulk_store ? kBulkEpilogue : kDirectEpilogue) * m * n / ranks / consumers / 128 +
+      (bulk_store ? kPart * parts * blocks : 0) +
       (t.epilogue_columns ? kColumnEpilogue * n * per_consumer : 0);
   const double clocks =
-      kFirstOperands + waves * (trips * trip + kTileOverhead + epilogue +
-                                (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
-                                                 4 * m * n / kExchangeBytesPerClock
-                                           : 0));
+      kFirstOperands +
+      waves * (trips * trip + kTileOverhead + epilogue +
+               (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
+                                4 * m * n / ranks * (split - 1) / kExchangeBytesPerClock
+                          : 0));
   const double compute = clocks / kClocksPerMicrosecond + kLaunch;
   const double bandwidth = kMemoryEfficiency * (split > 1 ? kSplitMemory : 1) *
                            target.memory_bytes_per_us *

@@ -16,6 +16,7 @@ struct WgmmaTiles {
   double trips = 1;            ///< of the whole fold
   double tiles = 1;
   double bytes = 0;                 ///< that the whole launch has to read and write at the least
+  double outside = 0;               ///< rows of the last tiles' operands that no tensor has
   int out_bytes = 2;                ///< of an element that is stored
   int row_scales = 1;               ///< distinct values along N that a trip's sums are scaled by
   bool promoted = false;            ///< sums leave the tensor core after every trip
