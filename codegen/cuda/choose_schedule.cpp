@@ -51,6 +51,7 @@ class Chooser {
       std::string reason;
       if (!legal(s, reason)) s.transpose_panels = -1;
     }
+    if (s.stages == 0) s.stages = further_stages(s);
     return s;
   }
 
@@ -86,6 +87,40 @@ class Chooser {
                ir::evaluate_extent(shape[static_cast<std::size_t>(dim)], dims_) <= kShort;
     });
     return found;
+  }
+
+  // Tiles of one block of rows don't ask far ahead: further where other CTAs read the same
+  // operands, as less of them comes from memory. 0 leaves the ring as it is.
+  int further_stages(Schedule s) {
+    constexpr int kMostBytesAhead = 176 * 1024;
+    auto bound = ir::clone(function_);
+    try {
+      passes::bind_axes(*bound, s.axes);
+      passes::simplify(*bound);
+      Analysis analysis(*bound);
+      const Plan plan = make_plan(*bound, {s, tensors_, dims_, target_}, analysis);
+      if (!plan.specialized || plan.teams * plan.consumers * plan.ctas_per_sm > 1) return 0;
+      for (const FoldPlan& f : plan.folds) {
+        for (const TmaLoad& t : f.tma) {
+          if (readers(*bound, plan.tensor_maps[static_cast<std::size_t>(t.map)]) <= 1) return 0;
+        }
+      }
+      std::string reason;
+      for (s.stages = kMostBytesAhead / plan.stage_bytes; s.stages > plan.stages; --s.stages)
+        if (legal(s, reason)) return s.stages;
+    } catch (const ir::Error&) {  // of a schedule that isn't legal, or sizes read on the device
+    }
+    return 0;
+  }
+
+  // CTAs that read the same tile.
+  double readers(const ir::Function& bound, const TensorMap& map) const {
+    double count = 1;
+    for (std::size_t g = 0; g < bound.grid.size(); ++g) {
+      if (map.shared_along >> g & 1)
+        count *= static_cast<double>(ir::evaluate_scalar(bound, bound.grid[g], dims_));
+    }
+    return count;
   }
 
   void observe() {

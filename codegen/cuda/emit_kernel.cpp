@@ -130,7 +130,7 @@ void Emitter::barrier_setup() {
   if (plan_.schedule.split_fold > 1) out_.line("mbarrier_init(sums_full, 1);");
   if (plan_.store_warp) {
     out_.open("for (int s = 0; s < {}; ++s) {{", plan_.consumers * plan_.staging_slots());
-    out_.line("mbarrier_init(store_full + 8 * s, 4);");
+    out_.line("mbarrier_init(store_full + 8 * s, 128);");
     out_.line("mbarrier_init(store_free + 8 * s, 1);");
     out_.close();
   }

@@ -78,6 +78,15 @@ TEST(Lowering, ATileThatIsComputedFromIsBroughtUnderTheFold) {
     EXPECT_THAT(emit({BM(128), BN(128), knob}), Not(HasSubstr("staged_full")));
 }
 
+// What comes from memory for one CTA alone isn't asked for as far ahead as what others read too.
+TEST(Lowering, RingsOfOneBlockOfRowsReachFurtherForSharedOperands) {
+  const auto emit = [gemm = fp8_gemm().with({BM(64), BN(128)})](std::int64_t m) {
+    return gemm.emit({{"M", m}, {"N", 7168}, {"K", 16384}});
+  };
+  EXPECT_THAT(emit(64), HasSubstr("// fold, 6 stages"));
+  EXPECT_THAT(emit(128), AllOf(HasSubstr("// fold, 7 stages"), HasSubstr("BN=128 stages=7]")));
+}
+
 // 176 columns are 352 bytes: two parts of 128 bytes, and what is left in fewer and fewer.
 TEST(Lowering, RowsAreStoredInAsFewPartsAsMakeThemUp) {
   const std::string text = fp8_gemm().with({BM(128), BN(176), epilogue_overlap()}).emit(kSizes);
@@ -186,7 +195,8 @@ TEST(Lowering, PanelsReachAsFarAsStages) {
   EXPECT_THAT(fp8_gemm().with({BM(64), BN(16), accumulators(2)}).emit(kSizes),
               HasSubstr("column += 4;"));
   // As many stages fit, but a tile of one block of rows doesn't ask so far ahead.
-  const std::string alone = fp8_gemm().with({BM(64), BN(128)}).emit(kSizes);
+  const std::string alone =
+      fp8_gemm().with({BM(64), BN(128)}).emit({{"M", 64}, {"N", 4096}, {"K", 4096}});
   EXPECT_THAT(alone, HasSubstr("// fold, 6 stages"));
   EXPECT_THAT(alone, Not(HasSubstr(", column = 0;")));
 }

@@ -74,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       mbarrier_init(panel_empty + 8 * s, 8);
     }
     for (int s = 0; s < 2; ++s) {
-      mbarrier_init(store_full + 8 * s, 4);
+      mbarrier_init(store_full + 8 * s, 128);
       mbarrier_init(store_free + 8 * s, 1);
     }
     mbarrier_fence_init();
@@ -617,8 +617,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           }
         }
         fence_async_proxy();
-        __syncwarp();
-        if (lane == 0) mbarrier_arrive(store_full + 8 * (1 * warpgroup + 0));
+        mbarrier_arrive(store_full + 8 * (1 * warpgroup + 0));  // every lane, for what it put there
         store_phases ^= 1;
       }
     }
