@@ -90,7 +90,8 @@ class Chooser {
   }
 
   // Tiles of one block of rows don't ask far ahead: further where other CTAs read the same
-  // operands, as less of them comes from memory. 0 leaves the ring as it is.
+  // operands, as less of them comes from memory. Parts of a fold are too short for it. 0 leaves the
+  // ring as it is.
   int further_stages(Schedule s) {
     constexpr int kMostBytesAhead = 176 * 1024;
     auto bound = ir::clone(function_);
@@ -99,7 +100,9 @@ class Chooser {
       passes::simplify(*bound);
       Analysis analysis(*bound);
       const Plan plan = make_plan(*bound, {s, tensors_, dims_, target_}, analysis);
-      if (!plan.specialized || plan.teams * plan.consumers * plan.ctas_per_sm > 1) return 0;
+      if (!plan.specialized || s.split_fold > 1 ||
+          plan.teams * plan.consumers * plan.ctas_per_sm > 1)
+        return 0;
       for (const FoldPlan& f : plan.folds) {
         for (const TmaLoad& t : f.tma) {
           if (readers(*bound, plan.tensor_maps[static_cast<std::size_t>(t.map)]) <= 1) return 0;

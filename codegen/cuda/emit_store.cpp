@@ -219,7 +219,8 @@ void Emitter::store_part(const TmaStore& t, int part) {
   }
   out_.line("fence_async_proxy();");
   if (plan_.store_warp) {
-    out_.line("mbarrier_arrive(store_full + 8 * ({}));  // every lane, for what it put there", turn);
+    out_.line("mbarrier_arrive(store_full + 8 * ({}));  // every lane, for what it put there",
+              turn);
     if (t.staged == nullptr) out_.line("store_phases ^= {};", 1 << slot);
     return;
   }
