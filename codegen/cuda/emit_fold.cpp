@@ -95,7 +95,12 @@ void Emitter::fold_bounds(const ir::Op& fold) {
     return;
   }
   int s = plan_.schedule.split_fold;
-  out_.line("const int share = (trips + {}) / {};", s - 1, s);
+  const FoldPlan* plan = plan_.find_fold(&fold);
+  if (plan != nullptr && plan->steps_by_panel)
+    out_.line("const int share = (trips + {0}) / {1} * {2};", s * kPanelAlignedTrips - 1,
+              s * kPanelAlignedTrips, kPanelAlignedTrips);
+  else
+    out_.line("const int share = (trips + {}) / {};", s - 1, s);
   out_.line("const int begin = min(trips, int(rank) * share), end = min(trips, begin + share);");
 }
 
@@ -279,7 +284,10 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   if (!plan.panels.empty()) {
     std::string left = "column > 0";
     if (plan.steps_by_panel)  // with two sets, the last trip leaves its panel
-      left = plan.sets > 1 ? "true" : fmt::format("end % {} > 0", plan_.panel_trips);
+      left = plan.sets > 1 ? "true"
+                           : fmt::format("{} % {} > 0",
+                                         plan_.schedule.split_fold > 1 ? "(end - begin)" : "end",
+                                         plan_.panel_trips);
     out_.open("if (begin < end && {}) {{  // the last slot wasn't read whole", left);
     release_panel(plan, plan.panels_ahead);
     out_.close();

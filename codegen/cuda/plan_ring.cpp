@@ -392,8 +392,9 @@ void Planner::choose_unroll(FoldPlan& f) {
   if (f.panels.empty()) return;
   f.peeled = f.splittable && f.sets == 1;
   const bool alternates = f.sets == 2 && f.blocks == 1 && f.panels_ahead;
+  // Two halves of a fold can begin where a panel may, without much for one to wait for the other.
   f.steps_by_panel =
-      (f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold == 1;
+      (f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold <= 2;
   if (f.steps_by_panel || schedule().unroll > 0) return;
   if (sums >= kLargeSums) f.unroll = kTrips;
 }

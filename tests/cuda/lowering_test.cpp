@@ -78,6 +78,15 @@ TEST(Lowering, ATileThatIsComputedFromIsBroughtUnderTheFold) {
     EXPECT_THAT(emit({BM(128), BN(128), knob}), Not(HasSubstr("staged_full")));
 }
 
+// Two halves begin at a multiple of four trips, so that each trip's column of scales is known.
+TEST(Lowering, HalvesOfAFoldBeginWherePanelsMay) {
+  const auto emit = [](int split) {
+    return fp8_gemm().with({BM(64), BN(64), accumulators(2), split_fold(split)}).emit(kSizes);
+  };
+  EXPECT_THAT(emit(2), HasSubstr("const int share = (trips + 7) / 8 * 4;"));
+  EXPECT_THAT(emit(4), HasSubstr("const int share = (trips + 3) / 4;"));
+}
+
 // What comes from memory for one CTA alone isn't asked for as far ahead as what others read too.
 TEST(Lowering, RingsOfOneBlockOfRowsReachFurtherForSharedOperands) {
   const auto emit = [gemm = fp8_gemm().with({BM(64), BN(128)})](std::int64_t m) {
