@@ -121,7 +121,9 @@ inline Knob persistent(bool on = true) {
 inline Knob ctas_per_sm(int count) {
   return {[](Schedule& s, const Knob& k) { s.ctas_per_sm = k.number(); }, count};
 }
-/// CTAs of a cluster that share one fold; their parts are added in CTA order.
+/// CTAs of a cluster that share one fold; their parts are added in CTA order. Each goes on with a
+/// slice of the tile where the count divides its blocks of 8 columns or a consumer's of 64 rows;
+/// as many as a common divisor do otherwise.
 inline Knob split_fold(int count) {
   return {[](Schedule& s, const Knob& k) { s.split_fold = k.number(); }, count};
 }
