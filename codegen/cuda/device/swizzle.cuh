@@ -1,5 +1,5 @@
-// Tiles in shared memory whose rows are Swizzle bytes (32, 64 or 128), every 16 of them moved so
-// that the same 16 of eight neighbouring rows lie in different banks. Plain arithmetic: tests
+// Tiles in shared memory whose rows are Swizzle bytes (16, 32, 64 or 128), every 16 of them moved
+// so that the same 16 of eight neighbouring rows lie in different banks. Plain arithmetic: tests
 // include it.
 
 // Byte offset of (row, byte) in such a tile.
