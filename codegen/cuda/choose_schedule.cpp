@@ -93,27 +93,32 @@ class Chooser {
   // operands, as less of them comes from memory. Parts of a fold are too short for it. 0 leaves the
   // ring as it is.
   int further_stages(Schedule s) {
-    constexpr int kMostBytesAhead = 176 * 1024;
-    auto bound = ir::clone(function_);
+    constexpr int kMostSharedBytesAhead = 176 * 1024;
+    int most = 0, fewest = 0;
     try {
-      passes::bind_axes(*bound, s.axes);
-      passes::simplify(*bound);
-      Analysis analysis(*bound);
-      const Plan plan = make_plan(*bound, {s, tensors_, dims_, target_}, analysis);
-      if (!plan.specialized || s.split_fold > 1 ||
-          plan.teams * plan.consumers * plan.ctas_per_sm > 1)
-        return 0;
-      for (const FoldPlan& f : plan.folds) {
-        for (const TmaLoad& t : f.tma) {
-          if (readers(*bound, plan.tensor_maps[static_cast<std::size_t>(t.map)]) <= 1) return 0;
-        }
-      }
-      std::string reason;
-      for (s.stages = kMostBytesAhead / plan.stage_bytes; s.stages > plan.stages; --s.stages)
-        if (legal(s, reason)) return s.stages;
+      with_plan(s, [&](const ir::Function& bound, const Plan& plan) {
+        if (!plan.specialized || s.split_fold > 1 ||
+            plan.teams * plan.consumers * plan.ctas_per_sm > 1 || has_lone_reader(bound, plan))
+          return;
+        most = kMostSharedBytesAhead / plan.stage_bytes;
+        fewest = plan.stages + 1;
+      });
     } catch (const ir::Error&) {  // of a schedule that isn't legal, or sizes read on the device
+      return 0;
     }
+    std::string reason;
+    for (s.stages = most; s.stages >= std::max(1, fewest); --s.stages)
+      if (legal(s, reason)) return s.stages;
     return 0;
+  }
+
+  bool has_lone_reader(const ir::Function& bound, const Plan& plan) const {
+    for (const FoldPlan& f : plan.folds) {
+      for (const TmaLoad& t : f.tma) {
+        if (readers(bound, plan.tensor_maps[static_cast<std::size_t>(t.map)]) <= 1) return true;
+      }
+    }
+    return false;
   }
 
   // CTAs that read the same tile.
@@ -437,16 +442,22 @@ class Chooser {
 
   bool legal(const Schedule& s, std::string& reason) const {
     try {
-      auto bound = ir::clone(function_);
-      passes::bind_axes(*bound, s.axes);
-      passes::simplify(*bound);
-      Analysis analysis(*bound);
-      make_plan(*bound, {s, tensors_, dims_, target_}, analysis);
+      with_plan(s, [](const ir::Function&, const Plan&) {});
       return true;
     } catch (const ir::Error& e) {
       reason = e.what();
       return false;
     }
+  }
+
+  // Of the function with the schedule's axes bound, which the plan points into.
+  template <class Use>
+  void with_plan(const Schedule& s, const Use& use) const {
+    auto bound = ir::clone(function_);
+    passes::bind_axes(*bound, s.axes);
+    passes::simplify(*bound);
+    Analysis analysis(*bound);
+    use(*bound, make_plan(*bound, {s, tensors_, dims_, target_}, analysis));
   }
 
   const ir::Function& function_;

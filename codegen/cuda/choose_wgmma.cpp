@@ -49,7 +49,7 @@ constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging 
 
 // Part of the SMs that clusters of so many CTAs can fill, as a GPC's SMs aren't a multiple of it.
 double cluster_fit(int ctas) {
-  return ctas >= 8 ? 0.889 : ctas >= 3 ? 0.91 : 1.0;
+  return ctas >= 8 ? 0.889 : ctas >= 4 ? 0.91 : 1.0;
 }
 
 }  // namespace

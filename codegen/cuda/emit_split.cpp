@@ -54,14 +54,14 @@ void Emitter::split_body() {
 // barrier counts the bytes that have come. It keeps its own.
 void Emitter::share_sums(const FoldPlan& plan) {
   const Slice& slice = plan_.slice;
-  const int threads = plan_.compute_threads, vectors = plan_.sums_vectors(plan);
+  const int threads = plan_.compute_threads, vectors = plan_.slice_vectors(plan);
   out_.line("// sum over the {} CTAs of the cluster", plan_.schedule.split_fold);
   // Into the ring only when nobody uses it any more.
   if (!plan_.sums_apart) out_.line("cluster_arrive();");
   out_.line("if (thread == 0) mbarrier_expect(sums_full, {});", plan_.sums_bytes);
   out_.line("cluster_wait();");
   for (const ir::Value* v : plan.fold->results)
-    out_.line("float {}_sum[{}];", names_.at(v), slice_registers(v));
+    out_.line("float {}_sum[{}];", names_.at(v), 4 * plan_.slice_vectors(v));
   out_.line("#pragma unroll");
   out_.open("for (int to = 0; to < {}; ++to) {{", slice.ranks);
   out_.line("const u32 from = rank - (int(rank) > to);  // of those that send");
@@ -70,7 +70,7 @@ void Emitter::share_sums(const FoldPlan& plan) {
   out_.line("const u32 arrived = cluster_address(sums_full, to);");
   int first = 0;
   for (const ir::Value* v : plan.fold->results) {
-    const int registers = slice_registers(v);
+    const int registers = 4 * plan_.slice_vectors(v);
     const std::string name = names_.at(v);
     out_.open("{{");
     out_.line("float part[{}] = {{}};", registers);
@@ -102,13 +102,13 @@ void Emitter::share_sums(const FoldPlan& plan) {
 
 // Adds the slices up in the order of the CTAs that they are from.
 void Emitter::take_sums(const FoldPlan& plan) {
-  const int threads = plan_.compute_threads, vectors = plan_.sums_vectors(plan);
+  const int threads = plan_.compute_threads, vectors = plan_.slice_vectors(plan);
   out_.line("mbarrier_wait(sums_full, 0);");
   int first = 0;
   for (const ir::Value* v : plan.fold->results) {
     const std::string name = names_.at(v) + "_sum";
     out_.line("#pragma unroll");
-    out_.open("for (int i = 0; i < {}; i += 4) {{", slice_registers(v));
+    out_.open("for (int i = 0; i < {}; i += 4) {{", 4 * plan_.slice_vectors(v));
     out_.line(
         "const float4* const from = reinterpret_cast<const float4*>(ring + {}) + {} * ({} + i) + "
         "thread;",
@@ -117,18 +117,13 @@ void Emitter::take_sums(const FoldPlan& plan) {
               vectors * threads);
     out_.close();
     names_[v] = name;
-    first += slice_registers(v);
+    first += 4 * plan_.slice_vectors(v);
   }
   family_ = &plan_.outer;
   if (plan_.slice.ranks > 1) {
     out_.line("{} += int(rank) * {};", family_->thread_part_name(plan_.slice.axis),
               plan_.slice.span);
   }
-}
-
-// Registers of a slice of `v`, in whole vectors.
-int Emitter::slice_registers(const ir::Value* v) const {
-  return (plan_.outer.register_count(v->type.axes, {}) + 3) / 4 * 4;
 }
 
 }  // namespace octile::cuda

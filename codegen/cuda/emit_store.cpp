@@ -63,7 +63,7 @@ std::string Emitter::begin_part(const TmaStore& t, const StoreDigits& digits,
   if (part >= 0) {
     out_.line("if ({} * {} + {} + {} != {}) continue;", digits.block, t.columns.size(), run.first,
               nth, part);
-    return std::to_string(part % 2 * plan_.part_bytes);
+    return std::to_string(part % 2 * plan_.store_bytes / 2);
   }
   return fmt::format("({} * {} + {} + {} * {}) * {}", digits.block, t.row_bytes, first.first, nth,
                      first.width, kPartRows);
@@ -189,7 +189,7 @@ void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgro
     out_.line("tma_{}_{}d(map_{}, staging + {}{});", t.added != nullptr ? "add" : "store",
               t.dim_order.size(), t.columns_of(p).map, place, part_coordinates(t, p, warpgroup));
   };
-  if (part >= 0) return copy(part, part % 2 * plan_.part_bytes);
+  if (part >= 0) return copy(part, part % 2 * plan_.store_bytes / 2);
   for (int p = 0; p < t.parts(); ++p) copy(p, t.place_of(p));
 }
 

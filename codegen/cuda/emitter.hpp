@@ -196,7 +196,6 @@ class Emitter {
   void split_body();
   void share_sums(const FoldPlan& plan);
   void take_sums(const FoldPlan& plan);
-  int slice_registers(const ir::Value* v) const;
 
   // emit_stream.cpp: folds that CTAs share through global memory.
   void share_setup();

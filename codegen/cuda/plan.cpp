@@ -54,10 +54,13 @@ bool Plan::transposes() const {
   });
 }
 
-int Plan::sums_vectors(const FoldPlan& fold) const {
+int Plan::slice_vectors(const ir::Value* sum) const {
+  return (outer.register_count(sum->type.axes, {}) + 3) / 4;
+}
+
+int Plan::slice_vectors(const FoldPlan& fold) const {
   int vectors = 0;
-  for (const ir::Value* v : fold.fold->results)
-    vectors += (outer.register_count(v->type.axes, {}) + 3) / 4;
+  for (const ir::Value* sum : fold.fold->results) vectors += slice_vectors(sum);
   return vectors;
 }
 

@@ -208,7 +208,6 @@ struct Plan {
   int store_barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
   bool stores_in_parts = false;           ///< staging holds two parts, used in turn
-  int part_bytes = 0;                     ///< of the larger of them
   /// A warp of the producer sends off what is staged, so that consumers go on to the next tile.
   bool store_warp = false;
   /// Where the parts of a split fold's sums come together: apart from the ring, or in it.
@@ -235,8 +234,9 @@ struct Plan {
   bool is_staged(const ir::Op* load) const;  ///< or added to: threads don't load it
   bool stages_loads() const;
   bool transposes() const;  ///< some panel
-  /// Vectors of four registers that each thread has of the slices of `fold`'s sums.
-  int sums_vectors(const FoldPlan& fold) const;
+  /// Vectors of four registers that each thread has of a slice of a split fold's sum, and of all.
+  int slice_vectors(const ir::Value* sum) const;
+  int slice_vectors(const FoldPlan& fold) const;
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

@@ -198,8 +198,8 @@ int Planner::plan_ring() {
 // CTAs needn't wait until the others' rings are empty where sums have room of their own.
 void Planner::place_sums() {
   constexpr int kEnoughStages = 6;
-  plan_.sums_bytes =
-      16 * plan_.sums_vectors(plan_.folds[0]) * plan_.compute_threads * (schedule().split_fold - 1);
+  plan_.sums_bytes = 16 * plan_.slice_vectors(plan_.folds[0]) * plan_.compute_threads *
+                     (schedule().split_fold - 1);
   plan_.sums_apart = true;
   plan_.sums_apart =
       stages_that_fit() >=
@@ -249,10 +249,9 @@ void Planner::choose_store_parts() {
   if (overlap == 1 ||
       (overlap < 0 && fit >= (schedule().stages > 0 ? schedule().stages : kEnoughStages)))
     return;
-  plan_.part_bytes = 0;
+  plan_.store_bytes = 0;
   for (const TmaStore& t : plan_.stores)
-    plan_.part_bytes = std::max(plan_.part_bytes, 64 * t.columns[0].width);
-  plan_.store_bytes = 2 * plan_.part_bytes;
+    plan_.store_bytes = std::max(plan_.store_bytes, 2 * 64 * t.columns[0].width);
   plan_.stores_in_parts = overlap == 0 || stages_that_fit() > fit;
   if (!plan_.stores_in_parts) plan_.store_bytes = whole;
 }
