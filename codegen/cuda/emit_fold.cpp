@@ -96,7 +96,7 @@ void Emitter::fold_bounds(const ir::Op& fold) {
   }
   int s = plan_.schedule.split_fold;
   const FoldPlan* plan = plan_.find_fold(&fold);
-  if (plan != nullptr && plan->steps_by_panel)
+  if (plan != nullptr && plan->panel_step > 0)
     out_.line("const int share = (trips + {0}) / {1} * {2};", s * kPanelAlignedTrips - 1,
               s * kPanelAlignedTrips, kPanelAlignedTrips);
   else
@@ -232,7 +232,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
     release_stage(counts ? "done" : stage_);
     if (counts) ask_stage();
   }
-  if (last && plan.steps_by_panel && !plan.panels_ahead) release_read_panel(plan);
+  if (last && plan.panel_step > 0 && !plan.panels_ahead) release_read_panel(plan);
   if (plan.blocks > 1) {
     out_.open("{{");
     block_ = block;
@@ -283,7 +283,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   if (plan.in_place || plan.sets > 1) out_.line("ready = false;");
   if (!plan.panels.empty()) {
     std::string left = "column > 0";
-    if (plan.steps_by_panel)  // with two sets, the last trip leaves its panel
+    if (plan.panel_step > 0)  // with two sets, the last trip leaves its panel
       left = plan.sets > 1 ? "true"
                            : fmt::format("{} % {} > 0",
                                          plan_.schedule.split_fold > 1 ? "(end - begin)" : "end",
@@ -341,10 +341,10 @@ void Emitter::one_set_loop(const FoldPlan& plan) {
     out_.close();
   }
   const std::string first = plan.peeled ? "begin + 1" : "begin";
-  if (plan.steps_by_panel) {
+  if (plan.panel_step > 0) {
     out_.line("#pragma unroll 1");
-    out_.open("for (int base = {}; base < end; base += {}) {{", first, kPanelAlignedTrips);
-    for (int step = 0; step < kPanelAlignedTrips; ++step) {
+    out_.open("for (int base = {}; base < end; base += {}) {{", first, plan.panel_step);
+    for (int step = 0; step < plan.panel_step; ++step) {
       if (step > 0) out_.line("if (base + {} >= end) break;", step);
       out_.open("{{");
       out_.line("const int trip = base + {};", step);
@@ -404,7 +404,7 @@ void Emitter::two_sets_loop(const FoldPlan& plan) {
   begin_panels(plan);
   out_.line("#pragma unroll 1");
   out_.open("while (true) {{");
-  for (int step = 0; step < (plan.steps_by_panel ? kPanelAlignedTrips : 2); ++step) {
+  for (int step = 0; step < (plan.panel_step > 0 ? plan.panel_step : 2); ++step) {
     out_.open("if (trip + 1 >= end) {{");
     out_.line("odd = {};", step % 2 == 1);
     out_.line("break;");

@@ -159,14 +159,14 @@ std::string Emitter::first_index(const PanelLoad& p, int dim) {
 
 // Whether the place in a panel is a variable.
 bool Emitter::counts_columns(const FoldPlan& plan) const {
-  return !plan.panels.empty() && (!plan.steps_by_panel || plan_.panel_trips > kPanelAlignedTrips);
+  return !plan.panels.empty() && plan_.panel_trips != plan.panel_step;
 }
 
 // Waits for the first panel. The first copy starts at a multiple of the trips that TMA can start
 // at.
 void Emitter::begin_panels(const FoldPlan& plan) {
   if (plan.panels.empty()) return;
-  if (plan.steps_by_panel) column_ = 0;
+  if (plan.panel_step > 0) column_ = 0;
   if (counts_columns(plan)) out_.line("column = begin % {};", kPanelAlignedTrips);
   out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
   if (plan.panels_ahead) read_panel_column(plan);
@@ -195,7 +195,7 @@ void Emitter::read_panels(const FoldPlan& plan, const std::string& next) {
 // A trip whose place in its step is known counts from the step's column, if panels have several.
 std::pair<std::string, int> Emitter::column_bytes() const {
   if (column_ < 0) return {"4 * column", 0};
-  return {plan_.panel_trips > kPanelAlignedTrips ? "4 * column" : "0", 4 * column_};
+  return {counts_columns(*current_fold_) ? "4 * column" : "0", 4 * column_};
 }
 
 // Before the first column of a panel.
@@ -206,7 +206,7 @@ void Emitter::wait_panel() {
 
 // A condition on the place in a panel; none where a step is a whole panel.
 std::string Emitter::when_column(int column) const {
-  if (column_ >= 0 && plan_.panel_trips == kPanelAlignedTrips) return "";
+  if (!counts_columns(*current_fold_)) return "";
   return fmt::format("if (column == {}) ", column);
 }
 
@@ -224,9 +224,9 @@ void Emitter::read_panel_column(const FoldPlan& plan) {
 // late as it can: right after them, it held up the products that follow.
 void Emitter::release_read_panel(const FoldPlan& plan) {
   if (column_ >= 0) {
-    if (column_ < kPanelAlignedTrips) return;
+    if (column_ < plan.panel_step) return;
     column_ = 0;
-    if (plan_.panel_trips > kPanelAlignedTrips) out_.line("column += {};", kPanelAlignedTrips);
+    if (counts_columns(plan)) out_.line("column += {};", plan.panel_step);
   }
   out_.open("{}{{", when_column(plan_.panel_trips));
   release_panel(plan, true);

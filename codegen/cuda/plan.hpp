@@ -132,8 +132,8 @@ struct FoldPlan {
   int unroll = 1;                  ///< trips per iteration of the consumers' loop
   bool starts_by_product = false;  ///< in place: the first product overwrites what wgmma adds into
   bool peeled = false;             ///< the first trip stands before the loop
-  /// An iteration has kPanelAlignedTrips trips, so that each one's column of panels is known.
-  bool steps_by_panel = false;
+  /// Trips of an iteration, where each one's column of panels is known from the iteration's; or 0.
+  int panel_step = 0;
   bool stage_used_late = false;  ///< something after the dots still reads the stage
   bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
   std::vector<int> copies;       ///< of Plan::copies, that go through the ring

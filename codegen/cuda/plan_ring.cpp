@@ -377,11 +377,24 @@ int Planner::panel_registers(const FoldPlan& f) {
   return registers;
 }
 
+// The registers that a trip reads from panels and computes from them and from its products.
+int Planner::registers_of_a_trip(const FoldPlan& f) {
+  int registers = panel_registers(f);
+  for (const ir::Op* op : f.fold->regions[0]->ops) {
+    if (!ir::info(op->kind).elementwise) continue;
+    const auto& axes = op->result()->type.axes;  // a dot's K has no registers
+    if (std::all_of(axes.begin(), axes.end(), [&](auto axis) { return plan_.family.has(axis); }))
+      registers += register_count(op->result());
+  }
+  return registers;
+}
+
 // Sums needn't be zeroed before the first product, where its trip is known. Steps of trips share
-// the bookkeeping of panels; where there are none, large tiles gain from a few trips per iteration.
-// More of them only compile longer, as do pieces of a fold; without panels, ptxas spills instead.
+// the bookkeeping of panels, pairs of them where trips are long and NVRTC takes its time; where
+// there are no panels, large tiles gain from a few trips per iteration. More of them only compile
+// longer, as do pieces of a fold; without panels, ptxas spills instead.
 void Planner::choose_unroll(FoldPlan& f) {
-  constexpr int kLargeSums = 96, kSmallSums = 32, kTrips = 3;
+  constexpr int kLargeSums = 96, kSmallSums = 32, kTrips = 3, kLongTrip = 280;
   f.unroll = std::max(1, schedule().unroll);
   if (schedule().stream_fold) return;  // with a first trip that isn't known, ptxas serialises wgmma
   int sums = 0;
@@ -392,9 +405,9 @@ void Planner::choose_unroll(FoldPlan& f) {
   f.peeled = f.splittable && f.sets == 1;
   const bool alternates = f.sets == 2 && f.blocks == 1 && f.panels_ahead;
   // Two halves of a fold can begin where a panel may, without much for one to wait for the other.
-  f.steps_by_panel =
-      (f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold <= 2;
-  if (f.steps_by_panel || schedule().unroll > 0) return;
+  if ((f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold <= 2)
+    f.panel_step = registers_of_a_trip(f) > kLongTrip ? 2 : kPanelAlignedTrips;
+  if (f.panel_step > 0 || schedule().unroll > 0) return;
   if (sums >= kLargeSums) f.unroll = kTrips;
 }
 
@@ -421,6 +434,7 @@ void Planner::plan_blocks(FoldPlan& f) {
 // scales are more than usual, producers keep only what they can't do without.
 void Planner::check_registers(const FoldPlan& f) {
   constexpr int kOther = 12;  // addresses, scales and counters at the least
+  constexpr int kManySums = 128;
   for (const ir::Op* op : f.pipelined_dots) {
     // ptxas holds one instruction to the registers that a thread is launched with.
     constexpr int kBeside = 26;
@@ -436,7 +450,9 @@ void Planner::check_registers(const FoldPlan& f) {
   for (const ir::Op* op : f.pipelined_dots)
     dots += f.in_place ? 0 : register_count(op->result()) / f.blocks;
   int need = sums + f.sets * dots + kOther;
-  if (need + panel_registers(f) > plan_.consumer_registers) spare_registers();
+  // A team has whole tiles of sums and needs room for its epilogue.
+  const bool fills = plan_.teams > 1 && sums > kManySums;
+  if (fills || need + panel_registers(f) > plan_.consumer_registers) spare_registers();
   if (need <= plan_.consumer_registers) return;
   refuse(fmt::format(
       "a consumer thread needs {} registers for sums, {} for dots under way and {} for the rest, "

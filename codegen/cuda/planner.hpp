@@ -85,6 +85,7 @@ class Planner {
   void choose_unroll(FoldPlan& f);
   void check_registers(const FoldPlan& f);
   int panel_registers(const FoldPlan& f);
+  int registers_of_a_trip(const FoldPlan& f);
   void spare_registers();
   bool is_row_wise(const FoldPlan& f) const;
 

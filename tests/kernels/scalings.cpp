@@ -59,6 +59,7 @@ OCTILE_PROGRAM(gemm_1x128_by_1x128) {
   const Setup setup{Scales::by_1x128};
   const auto k = kernels::gemm<e4m3>("both_1x128", kernels::scale_1x128_1x128, kernels::to<f32>());
   plain<Scales::by_1x128, f32>(t, k, setup, edge_sizes(t));
+  t.compile_for(k, kLarge, {kChosen});
 }
 
 OCTILE_PROGRAM(gemm_weight_gradient) {
@@ -162,6 +163,32 @@ OCTILE_PROGRAM(gemm_of_outer_scales) {
     added<Scales::by_1x128, f32>(
         t, rows, {Scales::by_1x128, ElementType::e4m3, ElementType::e4m3, false, {}, {}, layout},
         sizes);
+  }
+}
+
+// Trips that are so long that two of them make a step, half a panel of scales: every number of
+// trips that leaves a panel, a step or both begun. (Scales row by row are panels only where rows
+// are multiples of 16 bytes.)
+OCTILE_PROGRAM(gemm_of_long_trips) {
+  const auto k =
+      kernels::gemm<e4m3>("wgrad", kernels::scale_1x128_1x128, kernels::accumulate<f32>());
+  const std::vector<std::vector<Knob>> schedules = {{BM(256), BN(128)}};
+  const bool once = t.where() == Where::nvrtc;
+  for (const bool by_rows : {true, false}) {
+    const Layout layout = by_rows ? Layout{} : Layout{true, 0, 0};
+    const std::vector<int> trips = once      ? std::vector{8}
+                                   : by_rows ? std::vector{4, 8, 12}
+                                             : std::vector{1, 2, 3, 4, 5, 6, 7, 9};
+    const Setup setup{
+        Scales::by_1x128, ElementType::e4m3, ElementType::e4m3, false, {}, {}, layout};
+    for (const int count : trips) {
+      const Sums sums(t, setup, {300, 136, 128 * count}, true);
+      const Input start = t.input(ElementType::f32, sums.sizes().dims({300, 136}), Fill::integers);
+      const Input d = t.inout(
+          start, [=](const Index& e) { return start->get(e) + sums.value(e); },
+          [](const Index&) { return 0.0; });
+      t.run(k, schedules, sums.a, sums.sa, sums.b, sums.sb, d);
+    }
   }
 }
 
