@@ -42,7 +42,7 @@ inline constexpr auto gelu = [](auto x) { return 0.5f * x * (1.0f + erf(x * 0.70
 /// The usual approximation of GELU by tanh, off by up to 5e-4: x / 2 (1 + tanh(u)), which is
 /// x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
 inline constexpr auto gelu_tanh = [](auto x) {
-  return x * sigmoid(1.5957691f * (x + 0.044715f * x * x * x));
+  return x * sigmoid(x * (1.5957691f + 0.071354816f * x * x));
 };
 inline constexpr auto silu = [](auto x) { return x * sigmoid(x); };
 inline constexpr auto relu = [](auto x) { return max(x, 0.0f); };
