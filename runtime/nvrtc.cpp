@@ -8,6 +8,7 @@
 #include "octile/runtime/dump.hpp"
 #include "octile/runtime/error.hpp"
 #include "octile/runtime/log.hpp"
+#include "octile/runtime/operand_reuse.hpp"
 #include "octile/runtime/shared_library.hpp"
 
 #ifdef OCTILE_HAS_CUDA
@@ -241,6 +242,7 @@ CompiledKernel compile_cuda(const cuda::CudaProgram& program, const CompileOptio
   if (result != NVRTC_SUCCESS) throw_refused(program, nvrtc.error_string(result), kernel.log);
   kernel.cubin = compiled.cubin();
   if (kernel.cubin.empty()) throw_refused(program, "no machine code came out", kernel.log);
+  if (options.reuse_operands && program.arch == "sm_90a") reuse_operands(kernel.cubin);
   kernel.report = parse_ptxas_log(kernel.log, program.entry);
   kernel.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (log_enabled()) {

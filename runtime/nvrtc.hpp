@@ -39,6 +39,7 @@ inline constexpr int kMinimumNvrtcVersion = 12090;
 struct CompileOptions {
   int split_threads = 1;   ///< threads of one compile (0: one per core); -split-compile where > 1
   std::string nvrtc_path;  ///< libnvrtc or its folder; empty: searched for, see nvrtc_candidates
+  bool reuse_operands = true;  ///< on sm_90a, see operand_reuse.hpp
 };
 
 /// Compiles `program` for its architecture. Throws octile::Error: `device` when NVRTC is missing or

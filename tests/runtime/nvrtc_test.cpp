@@ -1,10 +1,13 @@
 // Compiling for sm_90a without a GPU.
 #include "octile/runtime/nvrtc.hpp"
 
+#include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
 #include "octile/runtime/log.hpp"
+#include "octile/runtime/operand_reuse.hpp"
 #include "support.hpp"
 
 namespace octile::runtime {
@@ -28,6 +31,61 @@ constexpr const char* kScale =
     "  __syncthreads();\n"
     "  p[threadIdx.x] = tile[127 - threadIdx.x];\n"
     "}\n";
+
+// Forty sums that are scaled alike, as when a tensor core's are promoted.
+std::string promotion() {
+  std::string load, scale, store;
+  for (int i = 0; i < 40; ++i) {
+    const std::string n = std::to_string(i), at = "[threadIdx.x + 128 * " + n + "]";
+    load += "float a" + n + " = a" + at + ", d" + n + " = 0;\n";
+    scale += "d" + n + " = fmaf(a" + n + ", s, d" + n + ");\n";
+    store += "d" + at + " = d" + n + ";\n";
+  }
+  return "extern \"C\" __global__ void __launch_bounds__(128) k(const float* a, const float* f, "
+         "float* d, int trips) {\n" +
+         load + "#pragma unroll 1\nfor (int t = 0; t < trips; ++t) {\nfloat s = f[t];\n" + scale +
+         "}\n" + store + "}\n";
+}
+
+std::uint64_t word(const std::string& text, std::size_t at) {
+  std::uint64_t value;
+  std::memcpy(&value, text.data() + at, sizeof value);
+  return value;
+}
+
+TEST(OperandReuse, ChangesHintsOfFmasAlone) {
+  CompileOptions plain;
+  plain.reuse_operands = false;
+  const std::string before = compile_cuda(program_of(promotion()), plain).cubin;
+  std::string after = before;
+  const int changed = reuse_operands(after);
+  EXPECT_GE(changed, 4);  // one in eight yields
+  ASSERT_EQ(after.size(), before.size());
+  EXPECT_EQ(after, compile_cuda(program_of(promotion())).cubin);
+  int differ = 0;
+  for (std::size_t at = 0; at + 16 <= before.size(); at += 16) {
+    EXPECT_EQ(word(after, at), word(before, at));
+    const std::uint64_t bits = word(after, at + 8) ^ word(before, at + 8);
+    if (bits == 0) continue;
+    ++differ;
+    EXPECT_EQ(word(before, at) & 0xffff, 0x7223u);                             // FFMA of registers
+    EXPECT_EQ(bits & ~(std::uint64_t{1} << 45 | std::uint64_t{3} << 58), 0u);  // yield, reuse
+  }
+  EXPECT_EQ(differ, changed);
+  EXPECT_EQ(reuse_operands(after), 0);  // nothing is left to do
+}
+
+TEST(OperandReuse, LeavesWhatIsNoCubin) {
+  const std::string cubin = compile_cuda(program_of(kScale)).cubin;
+  for (std::size_t size = 0; size < cubin.size(); size += 61) {
+    std::string part = cubin.substr(0, size);
+    EXPECT_EQ(reuse_operands(part), 0) << size;
+    EXPECT_EQ(part, cubin.substr(0, size));
+  }
+  std::string text(4096, 'x');
+  EXPECT_EQ(reuse_operands(text), 0);
+  EXPECT_EQ(text, std::string(4096, 'x'));
+}
 
 TEST(Nvrtc, IsNewEnough) {
   EXPECT_GE(nvrtc_version(), kMinimumNvrtcVersion);
