@@ -247,10 +247,11 @@ class Chooser {
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
     std::string reason = "no tile shape fits the tensor core";
-    // Where splitting is not legal at all, the candidates without are still tried.
-    int tries[2] = {0, 0};
+    // Where a way is not legal at all, the candidates without are still tried.
+    int tries[3] = {0, 0, 0};
     for (const Candidate& c : candidates) {
-      if (++tries[c.schedule.split_fold > 1] > 64) continue;
+      const int way = c.schedule.split_fold > 1 ? 1 : c.schedule.ping_pong ? 2 : 0;
+      if (++tries[way] > 64) continue;
       if (legal(c.schedule, reason)) return c.schedule;
     }
     throw ir::Error(
@@ -274,12 +275,14 @@ class Chooser {
   }
 
   // The same tiles in several ways: with parts of the fold shared out, several CTAs to an SM, two
-  // sets of accumulators.
+  // sets of accumulators, teams that take turns.
   std::vector<Schedule> ways(const ir::Op& dot, const Schedule& base) const {
     std::vector<Schedule> out;
     const bool hopper = !uses_mma_sync(base, target_);
     const bool promoted =
         is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate && hopper;
+    // One team's promotion would leave the tensor core to nobody.
+    const bool takes_turns = hopper && !promoted && !partial_.ping_pong && partial_.persistent != 0;
     for (int split : splits(dot)) {
       for (int ctas : {1, 2, 3, 4}) {
         for (int sets : {1, 2}) {
@@ -291,6 +294,10 @@ class Chooser {
           if (ctas > 1) s.ctas_per_sm = ctas;
           if (sets > 1) s.accumulators = sets;
           out.push_back(s);
+          if (takes_turns && split * ctas * sets == 1) {
+            s.ping_pong = true;
+            out.push_back(s);
+          }
         }
       }
     }
@@ -361,6 +368,7 @@ class Chooser {
     t.promoted = is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate;
     const std::int64_t run = scale_run(dot, c.swap ? x : y);
     t.scales_on_n = run == 1;
+    if (t.scales_on_n) observe_scales(dot, c.swap ? x : y, t);
     t.row_scales = run > 1 && run % t.n != 0 ? static_cast<int>(t.n / std::gcd(t.n, run)) : 1;
     t.bulk_store = !c.swap && s.tma_store != 0;
     const ir::Op* staged = nullptr;  // takes no registers
@@ -375,7 +383,8 @@ class Chooser {
       const bool whole = load && op->result()->type.axes.size() > 1;
       t.epilogue_tiles |= op->kind == OpKind::reduce || (whole && op != staged);
       t.epilogue_columns |= load && op->result()->type.has_axis(c.swap ? x : y);
-      t.epilogue_functions |= ir::info(op->kind).function && op->result()->type.axes.size() > 1;
+      if (ir::info(op->kind).function && op->result()->type.axes.size() > 1)
+        t.epilogue_functions += op->kind == OpKind::erf ? 2 : 1;
     }
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
@@ -416,6 +425,19 @@ class Chooser {
       }
     }
     return run;
+  }
+
+  // How the tiles that `scale_run` speaks of, where they differ everywhere, are read.
+  void observe_scales(const ir::Op& dot, ir::AxisId axis, WgmmaTiles& t) {
+    for (const ir::Op* op : dot.parent->ops) {
+      if (op->kind != OpKind::load || op->result() == dot.operand(0) ||
+          op->result() == dot.operand(1))
+        continue;
+      const TensorFacts& facts = tensors_[static_cast<std::size_t>(op->attr.index)];
+      t.scales_by_tma &= facts.alignment >= 16;
+      t.scales_in_pairs |=
+          facts.contiguous_dim >= 0 && op->operand(facts.contiguous_dim)->type.has_axis(axis);
+    }
   }
 
   int tensor_core_dots() const {

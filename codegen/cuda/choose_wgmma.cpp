@@ -11,38 +11,43 @@ namespace {
 // Fitted to 4465 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
 // under load.
 constexpr double kClocksPerMicrosecond = 1533;
-constexpr double kLaunch = 1.23;        // microseconds
-constexpr double kTileOverhead = 267;   // clocks: barriers, the first product
-constexpr double kFirstOperands = 348;  // clocks, of the first tile alone
+constexpr double kLaunch = 1.25;        // microseconds
+constexpr double kTileOverhead = 329;   // clocks: barriers, the first product
+constexpr double kFirstOperands = 350;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
-constexpr double kBulkEpilogue = 1.95, kDirectEpilogue = 78;
-constexpr double kPart = 51.4;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
-constexpr double kColumnEpilogue = 3.28;  // clocks per column of a block, each with a value to load
-constexpr double kSplitOverhead = 1270;   // clocks: the cluster's start and meeting
-constexpr double kExchangeBytesPerClock = 8.19;
-constexpr double kSplitOverheadPerCta = 154;
-constexpr double kSharedBytesPerClock = 135;  // read by the tensor core and written by TMA, per SM
-constexpr double kL2BytesPerClock = 67.7;     // per SM, all of them drawing
-constexpr double kL2BytesPerClockAlone = 87.7;  // few SMs drawing
-constexpr double kFewSms = 1.05;
-constexpr double kOutside = 1.46;      // TMA takes longer for a row of zeros, by this part
-constexpr double kSharedSm = 1.09;     // where CTAs share an SM, each with a ring of its own
-constexpr double kLoadLatency = 1318;  // clocks, of a stage's copies
+constexpr double kBulkEpilogue = 1.9, kDirectEpilogue = 102;
+constexpr double kPart = 139;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
+constexpr double kColumnEpilogue = 2.94;  // clocks per column of a block, each with a value to load
+constexpr double kFunctionEpilogue =
+    19.5;                       // clocks per 128 elements that go through exp or the like
+constexpr double kTurn = 97.7;  // clocks, from one team's last product to the other's first
+constexpr double kSplitOverhead = 1062;  // clocks: the cluster's start and meeting
+constexpr double kExchangeBytesPerClock = 8.69;
+constexpr double kSplitOverheadPerCta = 116;
+constexpr double kSharedBytesPerClock = 180;  // read by the tensor core and written by TMA, per SM
+constexpr double kL2BytesPerClock = 68.1;     // per SM, all of them drawing
+constexpr double kL2BytesPerClockAlone = 77.5;  // few SMs drawing
+constexpr double kFewSms = 0.984;
+constexpr double kOutside = 0.971;     // TMA takes longer for a row of zeros, by this part
+constexpr double kSharedSm = 1.1;      // where CTAs share an SM, each with a ring of its own
+constexpr double kLoadLatency = 1368;  // clocks, of a stage's copies
 // A warpgroup's way from one block's last product to the next one's first: waits and promotion.
-constexpr double kIssue = 40.4;                // clocks between two blocks that stay in place
-constexpr double kPromotion = 187;             // clocks
-constexpr double kPromotionPerColumn = 0.413;  // of N
-constexpr double kPromotionPerScale = 31;
-constexpr double kReadyScale = 13.2;         // the same, where they take few registers
-constexpr double kScalePerColumn = 2.37;     // where each column has one of its own
-constexpr double kMemoryEfficiency = 0.838;  // of the nominal bandwidth, past the start
-constexpr double kSplitMemory = 0.92;        // of that, where CTAs share folds
-constexpr double kMemoryAlone = 0.557, kMemoryPerBusySm = 0.887;
-constexpr double kMemoryStart = 2.88;              // microseconds
+constexpr double kIssue = 48;                  // clocks between two blocks that stay in place
+constexpr double kIssueInTurn = 9.62;          // the same, where one consumer issues them all
+constexpr double kPromotion = 130;             // clocks
+constexpr double kPromotionPerColumn = 0.377;  // of N
+constexpr double kPromotionPerScale = 35.5;
+constexpr double kReadyScale = 14;           // the same, where they take few registers
+constexpr double kScalePerColumn = 1;        // where each column has one of its own
+constexpr double kScaleLoad = 2.88;          // the same, once a trip: reading it, or a pair
+constexpr double kMemoryEfficiency = 0.835;  // of the nominal bandwidth, past the start
+constexpr double kSplitMemory = 0.901;       // of that, where CTAs share folds
+constexpr double kMemoryAlone = 0.546, kMemoryPerBusySm = 0.937;
+constexpr double kMemoryStart = 2.96;              // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
 constexpr int kLeastTrips = 4, kMostReady = 20;
-constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128;
-constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 16, kRichEpilogue = 48,
+constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128, kMostSumsInTurn = 208;
+constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kRichEpilogue = 48, kInTurn = 14,
               kBesideProduct = 26;
 constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
 constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging and of panels
@@ -84,22 +89,24 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const int per_consumer = blocks / consumers;
 
   // One instruction has to do with the registers that a thread is launched with.
-  const int all_consumers = s.ping_pong ? 2 * consumers : consumers;
-  const RegisterShares shares = share_registers(all_consumers, true, ctas_per_sm);
+  const int teams = s.ping_pong ? 2 : 1, all_consumers = teams * consumers;
+  const double sums = per_consumer * n / 2;
+  const bool sparing = s.ping_pong && sums > kMostSumsInPlace;
+  const RegisterShares shares = share_registers(all_consumers, true, ctas_per_sm, sparing);
   if (n / 2 + kBesideProduct > shares.launched) return std::nullopt;
   const int sets = t.promoted ? std::max(1, s.accumulators) : 0;
   if (sets == 2 && per_consumer > 1) return std::nullopt;
-  const double sums = per_consumer * n / 2;
   // More sums in place than one instruction has were slower than the model knows.
-  if (!t.promoted && sums > kMostSumsInPlace) return std::nullopt;
+  if (!t.promoted && sums > (s.ping_pong ? kMostSumsInTurn : kMostSumsInPlace)) return std::nullopt;
   const double scales = (t.promoted ? t.row_scales : 0) + (t.scales_on_n ? n / 4 : 0);
   double epilogue_registers = t.epilogue_tiles ? sums + kRichEpilogue : 0;
-  epilogue_registers += t.epilogue_columns ? n / 4 + kOtherRegisters : 0;
-  epilogue_registers += t.epilogue_functions ? kRichEpilogue : 0;
+  epilogue_registers += t.epilogue_columns ? n / 4 + (s.ping_pong ? 0 : kOtherRegisters) : 0;
+  epilogue_registers += t.epilogue_functions == 0 ? 0 : s.ping_pong ? kInTurn : kRichEpilogue;
   const double beside = sums + std::max(sets * n / 2 + scales, epilogue_registers);
   const int spared = share_registers(all_consumers, true, ctas_per_sm, true).consumer;
   if (beside + kOtherRegisters > shares.consumer &&
-      (!t.scales_on_n || beside + kLeastOtherRegisters > spared))
+      (!t.scales_on_n ||
+       beside + (t.scales_by_tma ? kLeastOtherRegisters : kOtherRegisters) > spared))
     return std::nullopt;
 
   if (ctas_per_sm > 1 && split > 2) return std::nullopt;  // larger clusters leave SMs idle then
@@ -108,12 +115,15 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double ctas = t.tiles * split, sms = target.sm_count;
   const double slots = std::max(1.0, std::floor(sms * ctas_per_sm * cluster_fit(split) / split));
   const double waves = std::ceil(t.tiles / slots);
+  // A turn needs a second tile. One team alone is slow with erf, of which few fit into registers.
+  if (s.ping_pong && (waves < 2 || t.epilogue_functions > 1 || per_consumer > 2))
+    return std::nullopt;
   // CTAs that share an SM: its tensor core, its shared memory's bandwidth and its way to the L2.
   const double sharing = std::clamp(ctas / sms, 1.0, static_cast<double>(ctas_per_sm));
 
   const double steps = t.k_bytes / 32;  // instructions of one block and trip
   const double product = steps * n / 2, warpgroups = consumers * sharing;
-  double block = std::max(warpgroups * product, product + kIssue);
+  double block = std::max(warpgroups * product, product + (s.ping_pong ? kIssueInTurn : kIssue));
   if (t.promoted) {
     // Few scales are ready before the product is.
     const double scale = 2 * t.row_scales > kMostReady ? kPromotionPerScale : kReadyScale;
@@ -121,6 +131,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
                              (t.scales_on_n ? kScalePerColumn * n : 0);
     block = std::max(block, sets == 2 ? 0.9 * promotion : product + promotion);
   }
+  const double scale_loads = t.scales_on_n ? kScaleLoad * n / (t.scales_in_pairs ? 2 : 1) : 0;
   const double stage = t.k_bytes * (m + n);
   double reads = blocks * steps * (64 * 32 + 32 * n);
   // A register of scales takes a warp as long as 128 bytes.
@@ -135,12 +146,12 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const auto stages_in = [&](double room) {
     return std::clamp(std::floor(room / stage), 1.0, double{kMostStages});
   };
-  double stages = stages_in(shared - (bulk_store ? t.out_bytes * m * n / ranks : 0));
+  double stages = stages_in(shared - (bulk_store ? teams * t.out_bytes * m * n / ranks : 0));
   if (bulk_store && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,
                       stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
   double trip =
-      std::pow(std::pow(per_consumer * block, kSharpOverlap) +
+      std::pow(std::pow(per_consumer * block + scale_loads, kSharpOverlap) +
                    std::pow(sharing * (reads + stage) / kSharedBytesPerClock, kSharpOverlap) +
                    std::pow(sharing * brought / l2, kSharpOverlap),
                1 / kSharpOverlap);
@@ -153,14 +164,17 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double epilogue =
       (bulk_store ? kBulkEpilogue : kDirectEpilogue) * m * n / ranks / consumers / 128 +
       (bulk_store ? kPart * parts * blocks : 0) +
-      (t.epilogue_columns ? kColumnEpilogue * n * per_consumer : 0);
-  const double clocks =
-      kFirstOperands +
-      waves * (trips * trip + kTileOverhead + epilogue +
-               (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
-                                4 * m * n / ranks * (split - 1) / kExchangeBytesPerClock
-                          : 0));
-  const double compute = clocks / kClocksPerMicrosecond + kLaunch;
+      (t.epilogue_columns ? kColumnEpilogue * n * per_consumer : 0) +
+      t.epilogue_functions * kFunctionEpilogue * m * n / consumers / 128;
+  const double fold = trips * trip;
+  const double rest = kTileOverhead + epilogue +
+                      (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
+                                       4 * m * n / ranks * (split - 1) / kExchangeBytesPerClock
+                                 : 0);
+  // Teams take turns: one's epilogue runs under the other's fold.
+  const double tiles = s.ping_pong ? waves * std::max(fold + kTurn, (fold + rest) / 2) + rest
+                                   : waves * (fold + rest);
+  const double compute = (kFirstOperands + tiles) / kClocksPerMicrosecond + kLaunch;
   const double bandwidth = kMemoryEfficiency * (split > 1 ? kSplitMemory : 1) *
                            target.memory_bytes_per_us *
                            std::min(1.0, kMemoryAlone + kMemoryPerBusySm * ctas / sms);

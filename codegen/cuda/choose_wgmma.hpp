@@ -15,16 +15,18 @@ struct WgmmaTiles {
   double k_bytes = 128;        ///< of one trip
   double trips = 1;            ///< of the whole fold
   double tiles = 1;
-  double bytes = 0;                 ///< that the whole launch has to read and write at the least
-  double outside = 0;               ///< rows of the last tiles' operands that no tensor has
-  int out_bytes = 2;                ///< of an element that is stored
-  int row_scales = 1;               ///< distinct values along N that a trip's sums are scaled by
-  bool promoted = false;            ///< sums leave the tensor core after every trip
-  bool bulk_store = true;           ///< results can leave by TMA, unless the fold is split
-  bool scales_on_n = false;         ///< each column of N has a scale of its own
-  bool epilogue_tiles = false;      ///< whole tiles are loaded or reduced beside the sums
-  bool epilogue_columns = false;    ///< a value per column is loaded beside the sums
-  bool epilogue_functions = false;  ///< sums go through exp, erf and the like
+  double bytes = 0;               ///< that the whole launch has to read and write at the least
+  double outside = 0;             ///< rows of the last tiles' operands that no tensor has
+  int out_bytes = 2;              ///< of an element that is stored
+  int row_scales = 1;             ///< distinct values along N that a trip's sums are scaled by
+  bool promoted = false;          ///< sums leave the tensor core after every trip
+  bool bulk_store = true;         ///< results can leave by TMA, unless the fold is split
+  bool scales_on_n = false;       ///< each column of N has a scale of its own
+  bool scales_in_pairs = false;   ///< those of neighbouring columns are neighbours in memory
+  bool scales_by_tma = true;      ///< else threads read them, with addresses of their own
+  bool epilogue_tiles = false;    ///< whole tiles are loaded or reduced beside the sums
+  bool epilogue_columns = false;  ///< a value per column is loaded beside the sums
+  int epilogue_functions = 0;     ///< exp and the like that a sum goes through; erf counts as two
 };
 
 /// Consumer warpgroups of a tile of `m` rows, unless the schedule says how many.

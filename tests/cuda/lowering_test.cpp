@@ -239,5 +239,15 @@ TEST(Lowering, PingPongHandsOnTheTurnOncePerTile) {
   EXPECT_THAT(fp8_gemm().with({BM(128), BN(128)}).emit(kSizes), Not(HasSubstr("team")));
 }
 
+// An epilogue that runs under another tile's products pays where folds are short. Sums that are
+// promoted leave the tensor core idle when one team has it alone.
+TEST(Lowering, ShortFoldsInPlaceTakeTurns) {
+  const ProblemSizes short_fold = {{"M", 4096}, {"N", 24576}, {"K", 1536}},
+                     one_tile = {{"M", 1024}, {"N", 576}, {"K", 7168}};
+  EXPECT_THAT(tensor_scaled_gemm().emit(short_fold), HasSubstr("team"));
+  EXPECT_THAT(tensor_scaled_gemm().emit(one_tile), Not(HasSubstr("team")));
+  EXPECT_THAT(fp8_gemm().emit(short_fold), Not(HasSubstr("team")));
+}
+
 }  // namespace
 }  // namespace octile::test
