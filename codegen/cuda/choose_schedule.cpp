@@ -368,6 +368,7 @@ class Chooser {
     t.promoted = is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate;
     const std::int64_t run = scale_run(dot, c.swap ? x : y);
     t.scales_on_n = run == 1;
+    for (int i : {0, 1}) t.by_tma &= !is_unaligned_load(dot.operand(i));
     if (t.scales_on_n) observe_scales(dot, c.swap ? x : y, t);
     t.row_scales = run > 1 && run % t.n != 0 ? static_cast<int>(t.n / std::gcd(t.n, run)) : 1;
     t.bulk_store = !c.swap && s.tma_store != 0;
@@ -388,6 +389,12 @@ class Chooser {
     }
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
+  }
+
+  // Of a tensor that TMA can't read.
+  bool is_unaligned_load(const ir::Value* value) const {
+    return value->def != nullptr && value->def->kind == OpKind::load &&
+           tensors_[static_cast<std::size_t>(value->def->attr.index)].alignment < 16;
   }
 
   int param_bytes(const ir::Op& op) const {

@@ -11,44 +11,44 @@ namespace {
 // Fitted to 4465 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
 // under load.
 constexpr double kClocksPerMicrosecond = 1533;
-constexpr double kLaunch = 1.25;        // microseconds
-constexpr double kTileOverhead = 329;   // clocks: barriers, the first product
-constexpr double kFirstOperands = 350;  // clocks, of the first tile alone
+constexpr double kLaunch = 1.33;        // microseconds
+constexpr double kTileOverhead = 362;   // clocks: barriers, the first product
+constexpr double kFirstOperands = 356;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
-constexpr double kBulkEpilogue = 1.9, kDirectEpilogue = 102;
-constexpr double kPart = 139;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
-constexpr double kColumnEpilogue = 2.94;  // clocks per column of a block, each with a value to load
+constexpr double kBulkEpilogue = 1.77, kDirectEpilogue = 104;
+constexpr double kPart = 174;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
+constexpr double kColumnEpilogue = 2.72;  // clocks per column of a block, each with a value to load
 constexpr double kFunctionEpilogue =
-    19.5;                       // clocks per 128 elements that go through exp or the like
-constexpr double kTurn = 97.7;  // clocks, from one team's last product to the other's first
-constexpr double kSplitOverhead = 1062;  // clocks: the cluster's start and meeting
-constexpr double kExchangeBytesPerClock = 8.69;
-constexpr double kSplitOverheadPerCta = 116;
-constexpr double kSharedBytesPerClock = 180;  // read by the tensor core and written by TMA, per SM
-constexpr double kL2BytesPerClock = 68.1;     // per SM, all of them drawing
-constexpr double kL2BytesPerClockAlone = 77.5;  // few SMs drawing
+    19.5;                      // clocks per 128 elements that go through exp or the like
+constexpr double kTurn = 104;  // clocks, from one team's last product to the other's first
+constexpr double kSplitOverhead = 1050;  // clocks: the cluster's start and meeting
+constexpr double kExchangeBytesPerClock = 9.02;
+constexpr double kSplitOverheadPerCta = 101;
+constexpr double kSharedBytesPerClock = 178;  // read by the tensor core and written by TMA, per SM
+constexpr double kL2BytesPerClock = 69.1;     // per SM, all of them drawing
+constexpr double kL2BytesPerClockAlone = 79.5;  // few SMs drawing
 constexpr double kFewSms = 0.984;
-constexpr double kOutside = 0.971;     // TMA takes longer for a row of zeros, by this part
-constexpr double kSharedSm = 1.1;      // where CTAs share an SM, each with a ring of its own
-constexpr double kLoadLatency = 1368;  // clocks, of a stage's copies
+constexpr double kOutside = 0.967;     // TMA takes longer for a row of zeros, by this part
+constexpr double kSharedSm = 1.15;     // where CTAs share an SM, each with a ring of its own
+constexpr double kLoadLatency = 1268;  // clocks, of a stage's copies
 // A warpgroup's way from one block's last product to the next one's first: waits and promotion.
-constexpr double kIssue = 48;                  // clocks between two blocks that stay in place
-constexpr double kIssueInTurn = 9.62;          // the same, where one consumer issues them all
-constexpr double kPromotion = 130;             // clocks
-constexpr double kPromotionPerColumn = 0.377;  // of N
-constexpr double kPromotionPerScale = 35.5;
-constexpr double kReadyScale = 14;           // the same, where they take few registers
-constexpr double kScalePerColumn = 1;        // where each column has one of its own
-constexpr double kScaleLoad = 2.88;          // the same, once a trip: reading it, or a pair
-constexpr double kMemoryEfficiency = 0.835;  // of the nominal bandwidth, past the start
-constexpr double kSplitMemory = 0.901;       // of that, where CTAs share folds
-constexpr double kMemoryAlone = 0.546, kMemoryPerBusySm = 0.937;
-constexpr double kMemoryStart = 2.96;              // microseconds
+constexpr double kIssue = 40.2;                // clocks between two blocks that stay in place
+constexpr double kIssueInTurn = 8.52;          // the same, where one consumer issues them all
+constexpr double kPromotion = 131;             // clocks
+constexpr double kPromotionPerColumn = 0.356;  // of N
+constexpr double kPromotionPerScale = 36.3;
+constexpr double kReadyScale = 17;           // the same, where they take few registers
+constexpr double kScalePerColumn = 0.968;    // where each column has one of its own
+constexpr double kScaleLoad = 3.46;          // the same, once a trip: reading it, or a pair
+constexpr double kMemoryEfficiency = 0.831;  // of the nominal bandwidth, past the start
+constexpr double kSplitMemory = 0.88;        // of that, where CTAs share folds
+constexpr double kMemoryAlone = 0.533, kMemoryPerBusySm = 0.964;
+constexpr double kMemoryStart = 2.71;              // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
 constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128, kMostSumsInTurn = 208;
 constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kRichEpilogue = 48, kInTurn = 14,
-              kBesideProduct = 26;
+              kBesideProduct = 26, kBesideCopies = 44;
 constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
 constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging and of panels
 
@@ -108,6 +108,10 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
       (!t.scales_on_n ||
        beside + (t.scales_by_tma ? kLeastOtherRegisters : kOtherRegisters) > spared))
     return std::nullopt;
+
+  const double copied =
+      sums + n + (t.scales_on_n ? n / 2 : 0) + 0.3 * std::max(0.0, m - 128) + kBesideCopies;
+  if (!t.by_tma && copied > kMostConsumerRegisters) return std::nullopt;
 
   if (ctas_per_sm > 1 && split > 2) return std::nullopt;  // larger clusters leave SMs idle then
   const double trips = std::ceil(t.trips / split);

@@ -19,6 +19,7 @@ struct WgmmaTiles {
   double outside = 0;             ///< rows of the last tiles' operands that no tensor has
   int out_bytes = 2;              ///< of an element that is stored
   int row_scales = 1;             ///< distinct values along N that a trip's sums are scaled by
+  bool by_tma = true;             ///< else threads copy the operands, through registers
   bool promoted = false;          ///< sums leave the tensor core after every trip
   bool bulk_store = true;         ///< results can leave by TMA, unless the fold is split
   bool scales_on_n = false;       ///< each column of N has a scale of its own
