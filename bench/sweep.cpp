@@ -31,7 +31,8 @@ constexpr char kUsage[] =
     "  --in-a-row      launches of a round (1); of several, the time from one to the next, which\n"
     "                  dependent_launch=1 shortens, all but the first on a warm L2\n"
     "  --threads       compiles at a time (one per core)\n"
-    "  --compile-only  no GPU needed: registers, spills and compile times for sm_90a\n"
+    "  --compile-only  no GPU needed: registers, spills and compile times for sm_90a; fails where\n"
+    "                  a schedule is refused, spills or has its wgmma serialised\n"
     "  --json          a JSON object per line instead of a table\n"
     "  --best          writes the fastest right schedule of every kernel and shape, as lines that\n"
     "                  octile_bench --schedules reads\n"
@@ -213,6 +214,11 @@ void write_best(const std::string& path, const std::vector<Entry>& entries) {
   if (!file.flush()) throw Error("can't write " + path);
 }
 
+bool compiles_clean(const Entry& entry) {
+  return entry.variant && !entry.variant->kernel.report.spills() &&
+         !entry.variant->kernel.report.wgmma_serialized;
+}
+
 int run(int argc, char** argv) {
   const Options options = parse_options(argc, argv);
   std::vector<Entry> entries = read_entries(options);
@@ -238,7 +244,8 @@ int run(int argc, char** argv) {
   for (Entry& entry : entries) {
     // A refused schedule is an answer; one that compiles and then fails is not.
     if (entry.variant && !options.compile_only) time_entry(entry, cache, options.timer);
-    failures += entry.variant && !entry.problem.empty();
+    failures +=
+        options.compile_only ? !compiles_clean(entry) : entry.variant && !entry.problem.empty();
     options.json ? print_json(entry) : print_row(entry);
     if (entry.timing && !options.best.empty()) write_best(options.best, entries);
   }

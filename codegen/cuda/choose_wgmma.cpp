@@ -8,8 +8,8 @@
 namespace octile::cuda {
 namespace {
 
-// Fitted to 4465 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
-// under load.
+// Fitted to 6445 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
+// under load. Some constants make up for what others leave out: they rank tiles, they aren't rates.
 constexpr double kClocksPerMicrosecond = 1533;
 constexpr double kLaunch = 1.33;        // microseconds
 constexpr double kTileOverhead = 362;   // clocks: barriers, the first product
@@ -18,8 +18,7 @@ constexpr double kFirstOperands = 356;  // clocks, of the first tile alone
 constexpr double kBulkEpilogue = 1.77, kDirectEpilogue = 104;
 constexpr double kPart = 174;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
 constexpr double kColumnEpilogue = 2.72;  // clocks per column of a block, each with a value to load
-constexpr double kFunctionEpilogue =
-    19.5;                      // clocks per 128 elements that go through exp or the like
+constexpr double kFunctionEpilogue = 19.5;  // clocks per 128 elements, of exp or the like
 constexpr double kTurn = 104;  // clocks, from one team's last product to the other's first
 constexpr double kSplitOverhead = 1050;  // clocks: the cluster's start and meeting
 constexpr double kExchangeBytesPerClock = 9.02;
@@ -49,6 +48,7 @@ constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128, kMostSumsInTurn = 208;
 constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kRichEpilogue = 48, kInTurn = 14,
               kBesideProduct = 26, kBesideCopies = 44;
+constexpr double kCopiedRow = 0.3;                          // registers
 constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
 constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging and of panels
 
@@ -109,8 +109,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
        beside + (t.scales_by_tma ? kLeastOtherRegisters : kOtherRegisters) > spared))
     return std::nullopt;
 
+  // Operands that threads copy pass through registers: columns do, and rows beyond 128 a little.
   const double copied =
-      sums + n + (t.scales_on_n ? n / 2 : 0) + 0.3 * std::max(0.0, m - 128) + kBesideCopies;
+      sums + n + (t.scales_on_n ? n / 2 : 0) + kCopiedRow * std::max(0.0, m - 128) + kBesideCopies;
   if (!t.by_tma && copied > kMostConsumerRegisters) return std::nullopt;
 
   if (ctas_per_sm > 1 && split > 2) return std::nullopt;  // larger clusters leave SMs idle then
