@@ -37,7 +37,8 @@ struct Schedule {
   int transpose_panels = -1;     ///< 1: loader warps read panels of scales, 0: TMA; -1 automatic
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
   int epilogue_overlap = -1;  ///< 1: a TMA store stages a whole tile, which drains under the next
-                              ///< fold; 0: parts of it in turn, the room goes to the ring; -1 auto
+                              ///< fold; 0: the room goes to the ring, parts of the tile take turns
+                              ///< or, of persistent=0, it is staged in the ring; -1 automatic
   int producer_registers = automatic;
   int consumer_registers = automatic;
   bool dependent_launch = false;  ///< programmatic dependent launch

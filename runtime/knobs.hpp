@@ -102,7 +102,9 @@ Knob cluster(int count, const A& along) {
 inline Knob cluster(int count) {
   return {[](Schedule& s, const Knob& k) { s.cluster = k.number(); }, count};
 }
-/// The grid axis that varies fastest inside a group of tiles.
+/// The grid axis that varies fastest inside a group of tiles. Where it isn't given, tiles that run
+/// at the same time share the larger operand of a dot, or, where more is stored than loaded, lie
+/// side by side along the contiguous dimension of what is stored.
 template <class A>
 Knob fastest(const A& along) {
   return {[](Schedule& s, const Knob& k) { s.fastest_axis = k.name(); }, 0,
@@ -112,7 +114,8 @@ Knob fastest(const A& along) {
 inline Knob group_width(int count) {
   return {[](Schedule& s, const Knob& k) { s.group_width = k.number(); }, count};
 }
-/// One CTA per SM that loops over tiles (true), or a CTA per tile (false).
+/// One CTA per SM that loops over tiles (true), or a CTA per tile (false). Where it isn't given, a
+/// kernel with a pipelined fold has a CTA per tile if all of them run at the same time.
 inline Knob persistent(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.persistent = k.number(); }, on};
 }
@@ -153,8 +156,9 @@ inline Knob transpose_panels(bool on = true) {
 inline Knob tma_store(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.tma_store = k.number(); }, on};
 }
-/// A TMA store stages a whole tile and drains under the next tile's fold (true), or two parts of it
-/// in turn, which leaves more shared memory for stages (false).
+/// A TMA store stages a whole tile and drains under the next tile's fold (true), or leaves more
+/// shared memory for stages (false): it stages two parts of the tile in turn or, with
+/// persistent(false), uses the stages' memory once the fold is done.
 inline Knob epilogue_overlap(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.epilogue_overlap = k.number(); }, on};
 }

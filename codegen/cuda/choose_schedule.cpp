@@ -52,6 +52,7 @@ class Chooser {
       if (!legal(s, reason)) s.transpose_panels = -1;
     }
     if (s.stages == 0) s.stages = further_stages(s);
+    settle_grid(s);
     return s;
   }
 
@@ -110,6 +111,75 @@ class Chooser {
     for (s.stages = most; s.stages >= std::max(1, fewest); --s.stages)
       if (legal(s, reason)) return s.stages;
     return 0;
+  }
+
+  // A CTA with one tile needs no loop, and can stage what it stores where its ring was. But
+  // no store warp finds the tile's place then, for which three consumers have no registers left,
+  // nor have those with long trips.
+  void settle_grid(Schedule& s) {
+    constexpr int kMostConsumers = 2, kLongTripStep = 2;
+    Schedule settled = s;
+    try {
+      with_plan(s, [&](const ir::Function& bound, const Plan& plan) {
+        if (!plan.specialized) return;
+        double tiles = s.split_fold;
+        for (const ir::Value* extent : bound.grid)
+          tiles *= static_cast<double>(ir::evaluate_scalar(bound, extent, dims_));
+        const bool at_once = tiles <= target_.sm_count * plan.ctas_per_sm;
+        const bool loops =
+            plan.persistent && plan.teams == 1 && !s.stream_fold &&
+            plan.consumers <= kMostConsumers &&
+            std::none_of(plan.folds.begin(), plan.folds.end(),
+                         [](const FoldPlan& f) { return f.panel_step == kLongTripStep; });
+        if (s.persistent < 0 && loops && at_once) settled.persistent = 0;
+        if (s.fastest_axis.empty() && s.cluster == 1 && bound.grid.size() == 2)
+          settled.fastest_axis = fastest_axis(bound, plan, at_once && s.split_fold == 1);
+      });
+    } catch (const ir::Error&) {  // of a schedule that isn't legal, or sizes read on the device
+      return;
+    }
+    std::string reason;
+    if (legal(settled, reason)) s = settled;
+  }
+
+  // Where most of the traffic is what is stored, CTAs that run at the same time had better write
+  // neighbouring columns; what is added, the L2 adds wherever it is. Where all run at the same
+  // time, those next to each other had better share the larger operand, of which less comes from
+  // memory then. Empty for the grid's first extent, which is the fastest of itself.
+  std::string fastest_axis(const ir::Function& bound, const Plan& plan, bool all_at_once) {
+    double shared[2] = {0, 0}, loaded = 0, stored = 0;
+    for (const FoldPlan& f : plan.folds) {
+      for (const TmaLoad& t : f.tma) {
+        const double bytes = tensor_bytes(*t.load);
+        loaded += bytes;
+        for (int g : {0, 1}) {
+          if (plan.tensor_maps[static_cast<std::size_t>(t.map)].shared_along >> g & 1)
+            shared[g] += bytes;
+        }
+      }
+    }
+    Analysis analysis(bound);
+    unsigned columns = 0;  // bit g: blocks of what is contiguous are counted by grid extent g
+    for (const ir::Op* op : bound.body->ops) {
+      if (op->kind != OpKind::store) continue;
+      const TmaStore* copy = plan.find_store(op);
+      if (copy != nullptr && copy->added != nullptr) continue;
+      stored += tensor_bytes(*op);
+      const int dim = tensors_[static_cast<std::size_t>(op->attr.index)].contiguous_dim;
+      if (dim >= 0) columns |= analysis.dependences(op->operand(static_cast<std::size_t>(dim)));
+    }
+    const bool second = stored > loaded ? columns == 2 : all_at_once && shared[1] > shared[0];
+    for (std::size_t a = 0; second && a < bound.axes.size(); ++a) {
+      if (grid_position_uses(bound, 1, static_cast<ir::AxisId>(a))) return bound.axes[a].name;
+    }
+    return {};
+  }
+
+  double tensor_bytes(const ir::Op& op) const {
+    double bytes = param_bytes(op);
+    for (const ir::Extent& extent : function_.params[static_cast<std::size_t>(op.attr.index)].shape)
+      bytes *= static_cast<double>(ir::evaluate_extent(extent, dims_));
+    return bytes;
   }
 
   bool has_lone_reader(const ir::Function& bound, const Plan& plan) const {

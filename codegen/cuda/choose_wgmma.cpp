@@ -151,8 +151,11 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const auto stages_in = [&](double room) {
     return std::clamp(std::floor(room / stage), 1.0, double{kMostStages});
   };
-  double stages = stages_in(shared - (bulk_store ? teams * t.out_bytes * m * n / ranks : 0));
-  if (bulk_store && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
+  // Of its only tile, a CTA stages what it stores where the ring was.
+  const bool staged_apart =
+      bulk_store && (split > 1 || waves > 1 || s.persistent == 1 || !t.by_tma);
+  double stages = stages_in(shared - (staged_apart ? teams * t.out_bytes * m * n / ranks : 0));
+  if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,
                       stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
   double trip =

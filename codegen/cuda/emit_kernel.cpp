@@ -180,14 +180,21 @@ void Emitter::tile_loop_open() {
   if (rank == 1) {
     out_.line("const long long grid_0 = tile;");
   } else {
-    out_.line("const int layer = extent_{} * extent_{};", fast, other);
-    if (rank == 3) out_.line("const long long grid_{} = tile / layer;", slow);
-    out_.line("const int in_layer = tile % layer, group = {} * extent_{};", plan_.group_width,
-              other);
-    out_.line("const int first = in_layer / group * {0}, width = min({0}, extent_{1} - first);",
-              plan_.group_width, fast);
-    out_.line("const long long grid_{} = first + in_layer % group % width;", fast);
-    out_.line("const long long grid_{} = in_layer % group / width;", other);
+    if (rank == 3) {
+      out_.line("const u32 layer = extent_{} * extent_{}, nth_layer = quotient(tile, layer);", fast,
+                other);
+      out_.line("const u32 in_layer = tile - nth_layer * layer;");
+      out_.line("const long long grid_{} = nth_layer;", slow);
+    } else {
+      out_.line("const u32 in_layer = tile;");
+    }
+    out_.line("const u32 group = {} * extent_{}, nth_group = quotient(in_layer, group);",
+              plan_.group_width, other);
+    out_.line("const u32 first = {} * nth_group, in_group = in_layer - nth_group * group;",
+              plan_.group_width);
+    out_.line("const u32 width = min({}u, extent_{} - first);", plan_.group_width, fast);
+    out_.line("const long long grid_{} = quotient(in_group, width);", other);
+    out_.line("const long long grid_{} = first + in_group - u32(grid_{}) * width;", fast, other);
   }
   if (plan_.cluster_position >= 0)
     out_.line("const bool tile_valid = grid_{0} < tiles_{0};", plan_.cluster_position);
@@ -373,6 +380,7 @@ void Emitter::consumer() {
     for (const ir::Op* op : function_.body->ops) {
       operation(*op);
       if (!renews || plan_.find_fold(op) == nullptr) continue;
+      if (plan_.stores_in_ring) meet();  // until nobody reads the ring
       out_.open("{{");
       renew_places();
       ++scopes;

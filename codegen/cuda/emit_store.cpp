@@ -1,7 +1,8 @@
 // Stores through shared memory: registers to swizzled staging, from where TMA copies parts of 64
 // rows and up to 128 bytes of each, as few as make up a row. Where shared memory is better spent on
-// stages, a warpgroup has room for two parts, and fills one while the other is copied. A warp of
-// the producer sends them off where it can, as consumers have the next tile to compute.
+// stages, a warpgroup has room for two parts, and fills one while the other is copied; where a CTA
+// has one tile, all parts take the place of the ring, and each is copied as soon as it is there. A
+// warp of the producer sends them off where it can, as consumers have the next tile to compute.
 #include <algorithm>
 
 #include "octile/codegen/cuda/emitter.hpp"
@@ -63,7 +64,7 @@ std::string Emitter::begin_part(const TmaStore& t, const StoreDigits& digits,
   if (part >= 0) {
     out_.line("if ({} * {} + {} + {} != {}) continue;", digits.block, t.columns.size(), run.first,
               nth, part);
-    return std::to_string(part % 2 * plan_.store_bytes / 2);
+    return std::to_string(plan_.place_of(t, part));
   }
   return fmt::format("({} * {} + {} + {} * {}) * {}", digits.block, t.row_bytes, first.first, nth,
                      first.width, kPartRows);
@@ -189,7 +190,7 @@ void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgro
     out_.line("tma_{}_{}d(map_{}, staging + {}{});", t.added != nullptr ? "add" : "store",
               t.dim_order.size(), t.columns_of(p).map, place, part_coordinates(t, p, warpgroup));
   };
-  if (part >= 0) return copy(part, part % 2 * plan_.store_bytes / 2);
+  if (part >= 0) return copy(part, plan_.place_of(t, part));
   for (int p = 0; p < t.parts(); ++p) copy(p, t.place_of(p));
 }
 
@@ -203,8 +204,9 @@ void Emitter::store_part(const TmaStore& t, int part) {
     out_.line("staged_phase ^= 1;");
   } else if (plan_.store_warp) {
     out_.line("mbarrier_wait(store_free + 8 * ({}), store_phases >> {} & 1);", turn, slot);
-  } else {
-    out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();", part < 0 ? 0 : 1);
+  } else if (!plan_.stores_in_ring || (part <= 0 && &t != &plan_.stores.front())) {
+    const bool some_may_last = part >= 0 && plan_.stores_in_parts;
+    out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();", some_may_last ? 1 : 0);
     out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   }
   for (const std::pair<int, int>& run : widths(t)) {
@@ -237,7 +239,7 @@ void Emitter::tma_store(const TmaStore& t) {
   out_.open("{{");
   out_.line("unsigned char* const staging = ring + {} + {} * {};", plan_.store_offset,
             team_text("warpgroup"), plan_.store_bytes);
-  if (plan_.stores_in_parts) {
+  if (plan_.sends_parts() && t.parts() > 1) {
     for (int part = 0; part < t.parts(); ++part) store_part(t, part);
   } else {
     store_part(t, -1);

@@ -116,9 +116,9 @@ std::string ignored_knob(const Plan& plan) {
     if (plan.scratch_bytes > 0)
       return "ping_pong needs dots whose operands TMA brings; leave it out";
   }
-  if (s.epilogue_overlap == 0 && !plan.stores_in_parts) {
+  if (s.epilogue_overlap == 0 && !plan.stores_in_parts && !plan.stores_in_ring) {
     return "epilogue_overlap=0 needs TMA stores of an even number of parts, 4 or more, of 64 rows "
-           "by 128 bytes, over tiles that nothing is computed from; leave it out";
+           "by 128 bytes, or persistent=0, over tiles that nothing is computed from; leave it out";
   }
   if (s.epilogue_overlap == 1 && plan.stores.empty())
     return "epilogue_overlap=1 is for TMA stores, of which there are none; leave it out";

@@ -208,6 +208,7 @@ struct Plan {
   int store_barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
   bool stores_in_parts = false;           ///< staging holds two parts, used in turn
+  bool stores_in_ring = false;            ///< staging is where the ring was, of a CTA's only tile
   /// A warp of the producer sends off what is staged, so that consumers go on to the next tile.
   bool store_warp = false;
   /// Where the parts of a split fold's sums come together: apart from the ring, or in it.
@@ -224,6 +225,11 @@ struct Plan {
 
   int consumer_warps() const { return teams * compute_threads / 32; }
   int staging_slots() const { return stores_in_parts ? 2 : 1; }
+  bool sends_parts() const { return stores_in_parts || stores_in_ring; }  ///< one by one
+  /// Byte of a warpgroup's staging area that a part begins at.
+  int place_of(const TmaStore& store, int part) const {
+    return stores_in_parts ? part % 2 * store_bytes / 2 : store.place_of(part);
+  }
   /// Bytes that a panel's rows are swizzled over, or 0.
   int panel_swizzle(const PanelLoad& panel) const {
     return panel.rows_side_by_side() || panel_trips == kPanelAlignedTrips ? 0 : 4 * panel_trips;

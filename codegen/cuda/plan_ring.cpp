@@ -105,8 +105,8 @@ void Planner::plan_shared_memory() {
     }
   }
   plan_.scratch_bytes = scratch;
-  plan_.store_offset = ring + scratch;
-  plan_.reduce_offset = plan_.store_offset + plan_.store_bytes * plan_.teams * plan_.consumers;
+  plan_.store_offset = plan_.stores_in_ring ? 0 : ring + scratch;
+  plan_.reduce_offset = ring + scratch + staging_bytes();
   plan_.panel_offset = plan_.reduce_offset + reduce_bytes();
   if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
   plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
@@ -171,7 +171,7 @@ int Planner::plan_ring() {
     choose_unroll(f);
   }
   for (FoldPlan& f : plan_.folds) lay_out_stage(f);
-  choose_store_parts();
+  choose_staging();
   for (const FoldPlan& f : plan_.folds) check_registers(f);
   choose_panel_trips();
   for (FoldPlan& f : plan_.folds) map_panels(f);
@@ -230,14 +230,38 @@ int Planner::ring_room() const {
       if (o->tma < 0) scratch += round_up(o->rows * d.swizzle * d.chunks, kStageAlignment);
     }
   }
-  return shared_limit() - 2 * kStageAlignment - scratch - reduce_bytes() -
-         plan_.store_bytes * plan_.teams * plan_.consumers - kPanelSlots * plan_.panel_bytes -
-         (plan_.sums_apart ? plan_.sums_bytes : 0);
+  return shared_limit() - 2 * kStageAlignment - scratch - reduce_bytes() - staging_bytes() -
+         kPanelSlots * plan_.panel_bytes - (plan_.sums_apart ? plan_.sums_bytes : 0);
 }
 
-// A whole tile is stored with the least waiting, but a ring of few stages needs its room.
-void Planner::choose_store_parts() {
+// Bytes of shared memory that stores have for themselves.
+int Planner::staging_bytes() const {
+  return plan_.stores_in_ring ? 0 : plan_.store_bytes * plan_.teams * plan_.consumers;
+}
+
+// Whether nothing comes into the ring any more once there is something to store.
+bool Planner::stores_follow_ring() const {
+  if (plan_.persistent || schedule().split_fold > 1 || plan_.folds.size() != 1) return false;
+  if (plan_.stages_loads()) return false;
+  const auto& ops = function_.body->ops;
+  const auto fold = std::find(ops.begin(), ops.end(), plan_.folds[0].fold);
+  return std::all_of(plan_.stores.begin(), plan_.stores.end(), [&](const TmaStore& t) {
+    return std::find(fold, ops.end(), t.store) != ops.end();
+  });
+}
+
+// A whole tile is stored with the least waiting, but a ring of few stages needs its room, and has
+// it where a CTA has no other tile.
+void Planner::choose_staging() {
   constexpr int kEnoughStages = 5;
+  if (schedule().epilogue_overlap != 1 && !plan_.stores.empty() && stores_follow_ring()) {
+    plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
+    const int whole = staging_bytes();
+    plan_.stores_in_ring = true;
+    const int stages = schedule().stages > 0 ? schedule().stages : stages_that_fit();
+    plan_.stores_in_ring = stages * plan_.stage_bytes >= whole;
+    if (plan_.stores_in_ring) return;
+  }
   // Parts take turns from one tile to the next, so every store has an even number of them.
   if (plan_.stores.empty() || plan_.stages_loads() ||
       std::any_of(plan_.stores.begin(), plan_.stores.end(),

@@ -71,7 +71,9 @@ class Planner {
   int shared_limit() const;
   int ring_room() const;
   int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
-  void choose_store_parts();
+  int staging_bytes() const;
+  bool stores_follow_ring() const;
+  void choose_staging();
   void plan_stored_over(TmaStore& store);
   void place_sums();
   void choose_panel_trips();

@@ -8,6 +8,7 @@
 namespace octile::test {
 namespace {
 
+using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::Not;
@@ -93,7 +94,47 @@ TEST(Lowering, RingsOfOneBlockOfRowsReachFurtherForSharedOperands) {
     return gemm.emit({{"M", m}, {"N", 7168}, {"K", 16384}});
   };
   EXPECT_THAT(emit(64), HasSubstr("// fold, 6 stages"));
-  EXPECT_THAT(emit(128), AllOf(HasSubstr("// fold, 7 stages"), HasSubstr("BN=128 stages=7]")));
+  EXPECT_THAT(emit(128), AllOf(HasSubstr("// fold, 7 stages"), HasSubstr("BN=128 stages=7 ")));
+}
+
+// Where a CTA has one tile, what it stores takes the place of the ring, part by part.
+TEST(Lowering, TheOnlyTileIsStagedInTheRing) {
+  const auto emit = [](std::int64_t m, std::initializer_list<Knob> knobs) {
+    return tensor_wise()
+        .with({BM(128), BN(144)})
+        .with(knobs)
+        .emit({{"M", m}, {"N", 576}, {"K", 7168}});
+  };
+  const auto in_ring = AllOf(HasSubstr("// fold, 6 stages"), HasSubstr("staging = ring + 0 +"),
+                             HasSubstr("tile = blockIdx.x / 1;"));
+  const auto apart = AllOf(HasSubstr("// fold, 5 stages"), HasSubstr("staging = ring + 174080 +"));
+  EXPECT_THAT(emit(33 * 128, {}), AllOf(in_ring, HasSubstr("persistent=0]")));
+  EXPECT_THAT(emit(33 * 128, {persistent(false), epilogue_overlap(false)}), in_ring);
+  EXPECT_THAT(emit(33 * 128 + 1, {}), AllOf(apart, Not(HasSubstr("persistent=0"))));
+  EXPECT_THAT(emit(33 * 128, {persistent()}), apart);
+  EXPECT_THAT(emit(33 * 128, {persistent(false), epilogue_overlap()}), apart);
+  const std::string text = emit(128, {});
+  for (const char* part :
+       {"staging + 0, int(mul", "staging + 8192, int(mul", "staging + 16384, int(mul"})
+    EXPECT_THAT(text, HasSubstr(part));
+}
+
+// Tiles next to each other lie side by side in what is mostly written, or share the larger operand
+// if all run at the same time; the grid's first extent, rows of tiles, is the fastest of itself.
+TEST(Lowering, TheFastestAxisFollowsTheTraffic) {
+  const auto emit = [](const auto& gemm, std::int64_t m, std::int64_t n, std::int64_t k,
+                       auto... knobs) {
+    return gemm.with({BM(128), BN(128), knobs...}).emit({{"M", m}, {"N", n}, {"K", k}});
+  };
+  const auto second = HasSubstr("fastest_axis=BN");
+  EXPECT_THAT(emit(tensor_wise(), 3072, 576, 7168), second);
+  EXPECT_THAT(emit(tensor_wise(), 576, 3072, 7168), Not(second));
+  EXPECT_THAT(emit(tensor_wise(), 4096, 576, 7168), Not(second));
+  EXPECT_THAT(emit(tensor_wise(), 4096, 4096, 4096), Not(second));
+  EXPECT_THAT(emit(tensor_wise(), 4096, 4096, 1024), second);
+  EXPECT_THAT(emit(weight_gradient(), 4096, 4096, 1024), Not(second));
+  EXPECT_THAT(emit(tensor_wise(), 3072, 576, 7168, fastest(BM)), HasSubstr("fastest_axis=BM"));
+  EXPECT_THAT(emit(tensor_wise(), 3072, 576, 7168, cluster(2, BM)), Not(second));
 }
 
 // 176 columns are 352 bytes: two parts of 128 bytes, and what is left in fewer and fewer.

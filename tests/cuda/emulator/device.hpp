@@ -120,6 +120,9 @@ static void check_shared() {
 inline long long ceil_div(long long a, long long b) {
   return (a + b - 1) / b;
 }
+inline u32 quotient(u32 a, u32 b) {
+  return a / b;
+}
 inline bool in_bounds(long long i, long long extent) {
   return u64(i) < u64(extent);
 }

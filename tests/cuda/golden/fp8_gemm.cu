@@ -1,4 +1,4 @@
-// fp8_gemm: printed by Octile for sm_90a, schedule [BM=128 BN=64 stages=4 consumers=2]
+// fp8_gemm: printed by Octile for sm_90a, schedule [BM=128 BN=64 stages=4 consumers=2 persistent=0]
 // ... the prelude ...
 template <int At, int N> __device__ __forceinline__ void wgmma_m64n64k128_e4m3_e4m3(float (&d)[N], u32 a, u32 b, u32 accumulate) {
   asm volatile("{.reg .pred first, true; .reg .b32 low; .reg .b64 a, b;\n"
@@ -52,13 +52,12 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));
   unsigned char* const scratch = ring + 98304;
   const u32 scratch_address = ring_address + 98304;
-  unsigned char* const exchange = ring + 114688;
+  unsigned char* const exchange = ring + 98304;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 119808, empty = full + 32;
-  const u32 panels = ring_address + 114688;
+  const u32 full = ring_address + 103424, empty = full + 32;
+  const u32 panels = ring_address + 98304;
   const u32 panel_full = empty + 32, panel_empty = panel_full + 16;
-  const u32 store_full = ring_address + 119904, store_free = store_full + 16;
   if (threadIdx.x == 0) {
     tma_prefetch_map(map_0);
     tma_prefetch_map(map_1);
@@ -73,10 +72,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       mbarrier_init(panel_full + 8 * s, 1);
       mbarrier_init(panel_empty + 8 * s, 8);
     }
-    for (int s = 0; s < 2; ++s) {
-      mbarrier_init(store_full + 8 * s, 128);
-      mbarrier_init(store_free + 8 * s, 1);
-    }
     mbarrier_fence_init();
   }
   __syncthreads();
@@ -90,12 +85,14 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       const u64 policy_1 = tiles_0 <= 2 ? kEvictFirst : kEvictNormal;
       const int extent_0 = tiles_0;
       const int extent_1 = tiles_1;
-      for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
-        const int layer = extent_0 * extent_1;
-        const int in_layer = tile % layer, group = 8 * extent_1;
-        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
-        const long long grid_0 = first + in_layer % group % width;
-        const long long grid_1 = in_layer % group / width;
+      {
+        const int tile = blockIdx.x / 1;
+        const u32 in_layer = tile;
+        const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
+        const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
+        const u32 width = min(8u, extent_0 - first);
+        const long long grid_1 = quotient(in_group, width);
+        const long long grid_0 = first + in_group - u32(grid_1) * width;
         {
           const int trips = int(ceil_div(K_dim, 128ll));
           const int begin = 0, end = trips;
@@ -120,12 +117,14 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       u32 phase = 0;
       const int extent_0 = tiles_0;
       const int extent_1 = tiles_1;
-      for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
-        const int layer = extent_0 * extent_1;
-        const int in_layer = tile % layer, group = 8 * extent_1;
-        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
-        const long long grid_0 = first + in_layer % group % width;
-        const long long grid_1 = in_layer % group / width;
+      {
+        const int tile = blockIdx.x / 1;
+        const u32 in_layer = tile;
+        const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
+        const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
+        const u32 width = min(8u, extent_0 - first);
+        const long long grid_1 = quotient(in_group, width);
+        const long long grid_0 = first + in_group - u32(grid_1) * width;
         {
           const int trips = int(ceil_div(K_dim, 128ll));
           const int begin = 0, end = trips;
@@ -145,49 +144,25 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
-    if (warp == 11) {  // stores
-      u32 store_phases = 0;
-      for (int w = 0; w < 2; ++w) mbarrier_arrive(store_free + 8 * 1 * w);
-      const int extent_0 = tiles_0;
-      const int extent_1 = tiles_1;
-      for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
-        const int layer = extent_0 * extent_1;
-        const int in_layer = tile % layer, group = 8 * extent_1;
-        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
-        const long long grid_0 = first + in_layer % group % width;
-        const long long grid_1 = in_layer % group / width;
-        // d
-        #pragma unroll 1
-        for (int w = 0; w < 2; ++w) {
-          const u32 staging = ring_address + 98304 + w * 8192;
-          mbarrier_wait(store_full + 8 * (1 * w + 0), store_phases >> 0 & 1);
-          tma_store_2d(map_2, staging + 0, int((grid_1 * 64ll)), int((grid_0 * 128ll) + w * 64));
-          tma_store_commit();
-        }
-        store_phases ^= 1;
-        tma_store_wait_read<0>();
-        for (int w = 0; w < 2; ++w) mbarrier_arrive(store_free + 8 * (1 * w + 0));
-      }
-      tma_store_wait_read<0>();
-    }
     __syncwarp();
   } else {
   registers_increase<224>();
   int stage = 0;
   u32 phase = 0;
   bool ready = false;
-  u32 store_phases = 0;
   int slot = 0;
   u32 slot_phase = 0;
   const u32 nothing = threadIdx.y;  // 0, unknown to the compiler
   const int extent_0 = tiles_0;
   const int extent_1 = tiles_1;
-  for (int tile = blockIdx.x; tile < extent_0 * extent_1; tile += gridDim.x) {
-    const int layer = extent_0 * extent_1;
-    const int in_layer = tile % layer, group = 8 * extent_1;
-    const int first = in_layer / group * 8, width = min(8, extent_0 - first);
-    const long long grid_0 = first + in_layer % group % width;
-    const long long grid_1 = in_layer % group / width;
+  {
+    const int tile = blockIdx.x / 1;
+    const u32 in_layer = tile;
+    const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
+    const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
+    const u32 width = min(8u, extent_0 - first);
+    const long long grid_1 = quotient(in_group, width);
+    const long long grid_0 = first + in_group - u32(grid_1) * width;
     const int thread = thread_index();
     const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
     const int BN_t = thread % 4 * 2;
@@ -214,9 +189,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
         wgmma_commit();
         mbarrier_wait(panel_full + 8 * slot, slot_phase);
-        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 0);
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 0);
         {
-          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 0);
+          const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 0);
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -245,9 +220,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           }
         }
         pin_registers(mul_41);
-        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 4);
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 4);
         {
-          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 4);
+          const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 4);
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -325,9 +300,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             }
           }
           pin_registers(mul_41);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 8);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 8);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 8);
+            const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 8);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
               sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -390,9 +365,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             }
           }
           pin_registers(mul_41);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 12);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 12);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 12);
+            const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 12);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
               sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -470,9 +445,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           pin_registers(mul_41);
           if (trip + 1 < end) {
             mbarrier_wait(panel_full + 8 * slot, slot_phase);
-            sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 0);
+            sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 0);
             {
-              const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 0);
+              const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 0);
               #pragma unroll
               for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
                 sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -536,9 +511,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             }
           }
           pin_registers(mul_41);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 0 + 4);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 4);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 0 + 4);
+            const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 4);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
               sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -579,6 +554,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
       }
     }
+    named_barrier_sync(1, 256);
     {
       const int thread = thread_index();
       const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
@@ -587,8 +563,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       const long long mul_38 = (grid_0 * 128ll);
       // store d through shared memory
       {
-        unsigned char* const staging = ring + 98304 + warpgroup * 8192;
-        mbarrier_wait(store_free + 8 * (1 * warpgroup + 0), store_phases >> 0 & 1);
+        unsigned char* const staging = ring + 0 + warpgroup * 8192;
         {
           const int row = thread % 16 + thread / 32 % 4 * 16;  // of those that this lane points to
           const u32 place = swizzled_offset<128>(row, thread / 16 % 2 * 16);
@@ -617,10 +592,15 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           }
         }
         fence_async_proxy();
-        mbarrier_arrive(store_full + 8 * (1 * warpgroup + 0));  // every lane, for what it put there
-        store_phases ^= 1;
+        named_barrier_sync(8 + warpgroup, 128);
+        if (thread % 128 == 0) {
+          const u32 staging = ring_address + 0 + warpgroup * 8192;
+          tma_store_2d(map_2, staging + 0, int(mul_35), int(mul_38 + warpgroup * 64));
+          tma_store_commit();
+        }
       }
     }
   }
+  if (thread % 128 == 0) tma_store_wait_read<0>();
   }
 }

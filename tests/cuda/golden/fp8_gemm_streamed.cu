@@ -92,11 +92,12 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       const int cta = blockIdx.x, ctas = gridDim.x;
       for (int tile = share.start(cta); tile < extent_0 * extent_1; tile = share.next(tile, cta, ctas)) {
         const int begin = share.begin(tile), end = share.end(tile, trips);
-        const int layer = extent_0 * extent_1;
-        const int in_layer = tile % layer, group = 8 * extent_1;
-        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
-        const long long grid_0 = first + in_layer % group % width;
-        const long long grid_1 = in_layer % group / width;
+        const u32 in_layer = tile;
+        const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
+        const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
+        const u32 width = min(8u, extent_0 - first);
+        const long long grid_1 = quotient(in_group, width);
+        const long long grid_0 = first + in_group - u32(grid_1) * width;
         {
           #pragma unroll 1
           for (int trip = begin; trip < end; ++trip) {
@@ -123,11 +124,12 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       const int cta = blockIdx.x, ctas = gridDim.x;
       for (int tile = share.start(cta); tile < extent_0 * extent_1; tile = share.next(tile, cta, ctas)) {
         const int begin = share.begin(tile), end = share.end(tile, trips);
-        const int layer = extent_0 * extent_1;
-        const int in_layer = tile % layer, group = 8 * extent_1;
-        const int first = in_layer / group * 8, width = min(8, extent_0 - first);
-        const long long grid_0 = first + in_layer % group % width;
-        const long long grid_1 = in_layer % group / width;
+        const u32 in_layer = tile;
+        const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
+        const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
+        const u32 width = min(8u, extent_0 - first);
+        const long long grid_1 = quotient(in_group, width);
+        const long long grid_0 = first + in_group - u32(grid_1) * width;
         {
           #pragma unroll 1
           for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 4) {
@@ -160,11 +162,12 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   const int cta = blockIdx.x, ctas = gridDim.x;
   for (int tile = share.start(cta); tile < extent_0 * extent_1; tile = share.next(tile, cta, ctas)) {
     const int begin = share.begin(tile), end = share.end(tile, trips);
-    const int layer = extent_0 * extent_1;
-    const int in_layer = tile % layer, group = 8 * extent_1;
-    const int first = in_layer / group * 8, width = min(8, extent_0 - first);
-    const long long grid_0 = first + in_layer % group % width;
-    const long long grid_1 = in_layer % group / width;
+    const u32 in_layer = tile;
+    const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
+    const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
+    const u32 width = min(8u, extent_0 - first);
+    const long long grid_1 = quotient(in_group, width);
+    const long long grid_0 = first + in_group - u32(grid_1) * width;
     const int thread = thread_index();
     const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
     const int BN_t = thread % 4 * 2;
