@@ -102,9 +102,9 @@ Knob cluster(int count, const A& along) {
 inline Knob cluster(int count) {
   return {[](Schedule& s, const Knob& k) { s.cluster = k.number(); }, count};
 }
-/// The grid axis that varies fastest inside a group of tiles. Where it isn't given, tiles that run
-/// at the same time share the larger operand of a dot, or, where more is stored than loaded, lie
-/// side by side along the contiguous dimension of what is stored.
+/// The grid axis that varies fastest inside a group of tiles. Where it isn't given, it is that of
+/// the grid's first extent; the second's, if more is stored than loaded and tiles lie side by side
+/// then, or if all tiles run at the same time and share the larger operand of a dot then.
 template <class A>
 Knob fastest(const A& along) {
   return {[](Schedule& s, const Knob& k) { s.fastest_axis = k.name(); }, 0,

@@ -143,10 +143,12 @@ class Chooser {
   }
 
   // Where most of the traffic is what is stored, CTAs that run at the same time had better write
-  // neighbouring columns; what is added, the L2 adds wherever it is. Where all run at the same
-  // time, those next to each other had better share the larger operand, of which less comes from
-  // memory then. Empty for the grid's first extent, which is the fastest of itself.
+  // neighbouring columns, unless they share lines; what is added, the L2 adds wherever it is. Where
+  // all run at the same time, those next to each other had better share the larger operand, of
+  // which less comes from memory then. Empty for the grid's first extent, which is the fastest of
+  // itself.
   std::string fastest_axis(const ir::Function& bound, const Plan& plan, bool all_at_once) {
+    constexpr int kLineBytes = 128;
     double shared[2] = {0, 0}, loaded = 0, stored = 0;
     for (const FoldPlan& f : plan.folds) {
       for (const TmaLoad& t : f.tma) {
@@ -160,15 +162,15 @@ class Chooser {
     }
     Analysis analysis(bound);
     unsigned columns = 0;  // bit g: blocks of what is contiguous are counted by grid extent g
-    for (const ir::Op* op : bound.body->ops) {
-      if (op->kind != OpKind::store) continue;
-      const TmaStore* copy = plan.find_store(op);
-      if (copy != nullptr && copy->added != nullptr) continue;
-      stored += tensor_bytes(*op);
-      const int dim = tensors_[static_cast<std::size_t>(op->attr.index)].contiguous_dim;
-      if (dim >= 0) columns |= analysis.dependences(op->operand(static_cast<std::size_t>(dim)));
+    bool whole_lines = true;
+    for (const TmaStore& t : plan.stores) {
+      if (t.added != nullptr) continue;
+      stored += tensor_bytes(*t.store);
+      columns |= analysis.dependences(t.store->operand(static_cast<std::size_t>(t.dim_order[0])));
+      whole_lines &= t.row_bytes % kLineBytes == 0;
     }
-    const bool second = stored > loaded ? columns == 2 : all_at_once && shared[1] > shared[0];
+    const bool second =
+        stored > loaded ? columns == 2 && whole_lines : all_at_once && shared[1] > shared[0];
     for (std::size_t a = 0; second && a < bound.axes.size(); ++a) {
       if (grid_position_uses(bound, 1, static_cast<ir::AxisId>(a))) return bound.axes[a].name;
     }
