@@ -258,7 +258,8 @@ void Planner::choose_staging() {
     plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
     const int whole = staging_bytes();
     plan_.stores_in_ring = true;
-    const int stages = schedule().stages > 0 ? schedule().stages : stages_that_fit();
+    const int stages =
+        schedule().stages > 0 ? schedule().stages : std::min(stages_that_fit(), most_stages());
     plan_.stores_in_ring = stages * plan_.stage_bytes >= whole;
     if (plan_.stores_in_ring) return;
   }
