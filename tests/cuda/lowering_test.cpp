@@ -113,6 +113,15 @@ TEST(Lowering, TheOnlyTileIsStagedInTheRing) {
   EXPECT_THAT(emit(33 * 128 + 1, {}), AllOf(apart, Not(HasSubstr("persistent=0"))));
   EXPECT_THAT(emit(33 * 128, {persistent()}), apart);
   EXPECT_THAT(emit(33 * 128, {persistent(false), epilogue_overlap()}), apart);
+  // Where registers are short, a store warp finds the tile's place.
+  const ProblemSizes one_wave = {{"M", 2048}, {"N", 2048}, {"K", 4096}};
+  const auto alone = HasSubstr("persistent=0");
+  EXPECT_THAT(fp8_gemm().with({BM(256), BN(128)}).emit(one_wave), alone);
+  EXPECT_THAT(
+      weight_gradient().with({BM(128), BN(128)}).emit({{"M", 1024}, {"N", 2048}, {"K", 4096}}),
+      alone);
+  EXPECT_THAT(weight_gradient().with({BM(256), BN(128)}).emit(one_wave), Not(alone));
+  EXPECT_THAT(fp8_gemm().with({BM(192), BN(128)}).emit(one_wave), Not(alone));
   const std::string text = emit(128, {});
   for (const char* part :
        {"staging + 0, int(mul", "staging + 8192, int(mul", "staging + 16384, int(mul"})
