@@ -180,21 +180,16 @@ void Emitter::tile_loop_open() {
   if (rank == 1) {
     out_.line("const long long grid_0 = tile;");
   } else {
+    std::string in_layer = "tile";
     if (rank == 3) {
       out_.line("const u32 layer = extent_{} * extent_{}, nth_layer = quotient(tile, layer);", fast,
                 other);
-      out_.line("const u32 in_layer = tile - nth_layer * layer;");
       out_.line("const long long grid_{} = nth_layer;", slow);
-    } else {
-      out_.line("const u32 in_layer = tile;");
+      in_layer = "tile - nth_layer * layer";
     }
-    out_.line("const u32 group = {} * extent_{}, nth_group = quotient(in_layer, group);",
-              plan_.group_width, other);
-    out_.line("const u32 first = {} * nth_group, in_group = in_layer - nth_group * group;",
-              plan_.group_width);
-    out_.line("const u32 width = min({}u, extent_{} - first);", plan_.group_width, fast);
-    out_.line("const long long grid_{} = quotient(in_group, width);", other);
-    out_.line("const long long grid_{} = first + in_group - u32(grid_{}) * width;", fast, other);
+    out_.line("const GridPlace grid_at = grid_place({}, extent_{}, extent_{}, {});", in_layer, fast,
+              other, plan_.group_width);
+    out_.line("const long long grid_{} = grid_at.fast, grid_{} = grid_at.other;", fast, other);
   }
   if (plan_.cluster_position >= 0)
     out_.line("const bool tile_valid = grid_{0} < tiles_{0};", plan_.cluster_position);

@@ -12,13 +12,6 @@ __device__ __forceinline__ int thread_index() {
 __device__ __forceinline__ long long ceil_div(long long a, long long b) {
   return (a + b - 1) / b;
 }
-// a / b, at once where `a` is the smaller or `b` a power of two: a division takes some 150 clocks,
-// for which a CTA's first copies would wait.
-__device__ __forceinline__ u32 quotient(u32 a, u32 b) {
-  if (a < b) return 0;
-  if ((b & (b - 1)) == 0) return a >> (31 - __clz(b));
-  return a / b;
-}
 __device__ __forceinline__ bool in_bounds(long long i, long long extent) {
   return u64(i) < u64(extent);
 }

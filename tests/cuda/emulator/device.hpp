@@ -120,8 +120,8 @@ static void check_shared() {
 inline long long ceil_div(long long a, long long b) {
   return (a + b - 1) / b;
 }
-inline u32 quotient(u32 a, u32 b) {
-  return a / b;
+inline int __clz(u32 x) {
+  return x == 0 ? 32 : __builtin_clz(x);
 }
 inline bool in_bounds(long long i, long long extent) {
   return u64(i) < u64(extent);

@@ -44,6 +44,7 @@ std::string host_text(const cuda::CudaProgram& program) {
   std::string text = program.source;
   replace(text, cuda::portable_prelude(),
           "#include \"" OCTILE_EMULATOR_DIR "/device.hpp\"\n" +
+              read(fs::path(OCTILE_DEVICE_DIR) / "grid.cuh") +
               read(fs::path(OCTILE_DEVICE_DIR) / "swizzle.cuh") + multiply_text());
   for (const auto& [what, by] :
        {std::pair{"extern __shared__ ", "extern "}, {"__shared__ ", "static "}}) {

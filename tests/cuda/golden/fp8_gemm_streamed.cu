@@ -92,12 +92,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       const int cta = blockIdx.x, ctas = gridDim.x;
       for (int tile = share.start(cta); tile < extent_0 * extent_1; tile = share.next(tile, cta, ctas)) {
         const int begin = share.begin(tile), end = share.end(tile, trips);
-        const u32 in_layer = tile;
-        const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
-        const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
-        const u32 width = min(8u, extent_0 - first);
-        const long long grid_1 = quotient(in_group, width);
-        const long long grid_0 = first + in_group - u32(grid_1) * width;
+        const GridPlace grid_at = grid_place(tile, extent_0, extent_1, 8);
+        const long long grid_0 = grid_at.fast, grid_1 = grid_at.other;
         {
           #pragma unroll 1
           for (int trip = begin; trip < end; ++trip) {
@@ -124,12 +120,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       const int cta = blockIdx.x, ctas = gridDim.x;
       for (int tile = share.start(cta); tile < extent_0 * extent_1; tile = share.next(tile, cta, ctas)) {
         const int begin = share.begin(tile), end = share.end(tile, trips);
-        const u32 in_layer = tile;
-        const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
-        const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
-        const u32 width = min(8u, extent_0 - first);
-        const long long grid_1 = quotient(in_group, width);
-        const long long grid_0 = first + in_group - u32(grid_1) * width;
+        const GridPlace grid_at = grid_place(tile, extent_0, extent_1, 8);
+        const long long grid_0 = grid_at.fast, grid_1 = grid_at.other;
         {
           #pragma unroll 1
           for (int trip = begin / 4 * 4; begin < end && trip < end; trip += 4) {
@@ -162,12 +154,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   const int cta = blockIdx.x, ctas = gridDim.x;
   for (int tile = share.start(cta); tile < extent_0 * extent_1; tile = share.next(tile, cta, ctas)) {
     const int begin = share.begin(tile), end = share.end(tile, trips);
-    const u32 in_layer = tile;
-    const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
-    const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
-    const u32 width = min(8u, extent_0 - first);
-    const long long grid_1 = quotient(in_group, width);
-    const long long grid_0 = first + in_group - u32(grid_1) * width;
+    const GridPlace grid_at = grid_place(tile, extent_0, extent_1, 8);
+    const long long grid_0 = grid_at.fast, grid_1 = grid_at.other;
     const int thread = thread_index();
     const int BM_t = thread / 4 % 8 + thread / 32 % 4 * 16 + thread / 128 % 2 * 64;
     const int BN_t = thread % 4 * 2;

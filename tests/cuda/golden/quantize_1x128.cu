@@ -30,12 +30,8 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
   const int extent_1 = tiles_1;
   {
     const int tile = blockIdx.x / 1;
-    const u32 in_layer = tile;
-    const u32 group = 8 * extent_1, nth_group = quotient(in_layer, group);
-    const u32 first = 8 * nth_group, in_group = in_layer - nth_group * group;
-    const u32 width = min(8u, extent_0 - first);
-    const long long grid_1 = quotient(in_group, width);
-    const long long grid_0 = first + in_group - u32(grid_1) * width;
+    const GridPlace grid_at = grid_place(tile, extent_0, extent_1, 8);
+    const long long grid_0 = grid_at.fast, grid_1 = grid_at.other;
     const long long mul_8 = (grid_1 * 256ll);
     const long long mul_11 = (grid_0 * 8ll);
     unsigned short x_14[16];
