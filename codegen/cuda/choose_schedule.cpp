@@ -113,26 +113,25 @@ class Chooser {
     return 0;
   }
 
-  // A CTA with one tile needs no loop, and can stage what it stores where its ring was. But
-  // no store warp finds the tile's place then, for which three consumers have no registers left,
-  // nor have those with long trips and a scale for each row and each column.
+  // A CTA with one tile needs no loop, and can stage what it stores where its ring was. But no
+  // store warp finds the tile's place then: three consumers spilled, and long trips with a scale
+  // for each row and each column were slower.
   void settle_grid(Schedule& s) {
-    constexpr int kMostConsumers = 2, kLongTripStep = 2;
     const auto is_long = [](const FoldPlan& f) {
       const auto scales_each = [](const PanelLoad& p) { return p.has_rows && p.divisor == 1; };
-      return f.panel_step == kLongTripStep &&
+      return f.panel_step > 0 && f.panel_step < kPanelAlignedTrips &&
              std::count_if(f.panels.begin(), f.panels.end(), scales_each) > 1;
     };
     Schedule settled = s;
     try {
       with_plan(s, [&](const ir::Function& bound, const Plan& plan) {
         if (!plan.specialized) return;
-        double tiles = s.split_fold;
+        double ctas = s.split_fold;
         for (const ir::Value* extent : bound.grid)
-          tiles *= static_cast<double>(ir::evaluate_scalar(bound, extent, dims_));
-        const bool at_once = tiles <= target_.sm_count * plan.ctas_per_sm;
+          ctas *= static_cast<double>(ir::evaluate_scalar(bound, extent, dims_));
+        const bool at_once = ctas <= target_.sm_count * plan.ctas_per_sm;
         const bool loops = plan.persistent && plan.teams == 1 && !s.stream_fold &&
-                           plan.consumers <= kMostConsumers &&
+                           plan.consumers <= kMostConsumersOfOneTile &&
                            std::none_of(plan.folds.begin(), plan.folds.end(), is_long);
         if (s.persistent < 0 && loops && at_once) settled.persistent = 0;
         if (s.fastest_axis.empty() && s.cluster == 1 && bound.grid.size() == 2)

@@ -152,8 +152,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
     return std::clamp(std::floor(room / stage), 1.0, double{kMostStages});
   };
   // Of its only tile, a CTA stages what it stores where the ring was.
-  const bool staged_apart =
-      bulk_store && (split > 1 || waves > 1 || s.persistent == 1 || !t.by_tma);
+  const bool one_tile =
+      s.persistent == 0 || (s.persistent < 0 && waves <= 1 && consumers <= kMostConsumersOfOneTile);
+  const bool staged_apart = bulk_store && (split > 1 || !one_tile || !t.by_tma);
   double stages = stages_in(shared - (staged_apart ? teams * t.out_bytes * m * n / ranks : 0));
   if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,

@@ -35,6 +35,9 @@ int wgmma_consumers(std::int64_t m, const Schedule& schedule);
 
 inline constexpr int kMostConsumerRegisters = 240;  // beyond, setmaxnreg leaves producers too few
 
+/// Consumers of a CTA that is left its only tile: with three, no registers are left for its place.
+inline constexpr int kMostConsumersOfOneTile = 2;
+
 /// Registers per thread: what all are launched with, and what setmaxnreg makes of it.
 struct RegisterShares {
   int launched = 0, producer = 0, consumer = 0;

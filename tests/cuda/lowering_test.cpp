@@ -94,7 +94,8 @@ TEST(Lowering, RingsOfOneBlockOfRowsReachFurtherForSharedOperands) {
     return gemm.emit({{"M", m}, {"N", 7168}, {"K", 16384}});
   };
   EXPECT_THAT(emit(64), HasSubstr("// fold, 6 stages"));
-  EXPECT_THAT(emit(128), AllOf(HasSubstr("// fold, 7 stages"), HasSubstr("BN=128 stages=7 ")));
+  EXPECT_THAT(emit(128),
+              AllOf(HasSubstr("// fold, 7 stages"), HasSubstr("BN=128 stages=7 persistent=0]")));
 }
 
 // Where a CTA has one tile, what it stores takes the place of the ring, part by part.
