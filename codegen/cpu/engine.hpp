@@ -60,7 +60,7 @@ bool available();
 std::unique_ptr<Program> compile(const ir::Function& function, const Options& options);
 
 /// Binds unbound axes to extents that suit the CPU's caches and vector width. An axis that indexes
-/// a tensor without a block number covers that dimension; runs of a reduction by groups divide their
+/// a tensor without a block number covers that dimension; groups of a reduction divide their
 /// axis. Deterministic.
 Schedule choose_schedule(const ir::Function& function, const Schedule& partial,
                          const std::vector<std::int64_t>& dim_values);
