@@ -252,19 +252,18 @@ void Emitter::producer() {
   const bool transposes = plan_.transposes();
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
-  // While lanes of a warp wait for one that waits on a barrier, that one polls without rest.
-  std::string single = "lane > 0";
-  if (loaders > 0 || transposes) {
-    single += fmt::format(" && (warp <= {}", transposes ? first : last_panels);
-    if (plan_.store_warp) single += fmt::format(" || warp == {}", first + 3);
-    single += ")";
-  }
-  out_.line("if ({}) return;", single);
+  // While lanes of a warp wait for one that waits on a barrier, that one polls without rest. And of
+  // an elected lane, ptxas knows that it is alone: for another, each copy is in a loop over lanes.
+  const auto leave_one = [&] { out_.line("if (!elect_one()) return;"); };
   out_.open("if (warp == {}) {{  // bulk copies of dot operands", first);
+  leave_one();
   produce_tiles(Role::bulk_copies);
   if (last_panels > first) {
     out_.open("if (warp > {} && warp <= {}) {{  // panels of small tiles", first, last_panels);
-    if (transposes) out_.line("const int loader = thread - {};", 32 * (first + 1));
+    if (transposes)
+      out_.line("const int loader = thread - {};", 32 * (first + 1));
+    else
+      leave_one();
     produce_tiles(Role::panels);
   }
   if (loaders > 0) {
@@ -274,6 +273,7 @@ void Emitter::producer() {
   }
   if (plan_.store_warp) {
     out_.open("if (warp == {}) {{  // stores", first + 3);
+    leave_one();
     produce_tiles(Role::stores);
   }
   out_.line("__syncwarp();");

@@ -77,8 +77,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   __syncthreads();
   if (warp >= 8) {
     registers_decrease<56>();
-    if (lane > 0) return;
     if (warp == 8) {  // bulk copies of dot operands
+      if (!elect_one()) return;
       int stage = 0;
       u32 phase = 0;
       const u64 policy_0 = tiles_1 <= 2 ? kEvictFirst : kEvictNormal;
@@ -109,6 +109,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       }
     }
     if (warp > 8 && warp <= 9) {  // panels of small tiles
+      if (!elect_one()) return;
       int slot = 0;
       u32 phase = 0;
       const int extent_0 = tiles_0;
