@@ -61,6 +61,7 @@ const std::map<std::string, Setter>& knobs() {
       OCTILE_BENCH_KNOB(group_width),
       OCTILE_BENCH_KNOB(persistent),
       OCTILE_BENCH_KNOB(split_fold),
+      OCTILE_BENCH_KNOB(fold_teams),
       OCTILE_BENCH_KNOB(stream_fold),
       OCTILE_BENCH_KNOB(swap_operands),
       OCTILE_BENCH_KNOB(mma_sync),

@@ -45,6 +45,7 @@ std::string to_string(const Schedule& schedule) {
   OCTILE_KNOB(persistent);
   OCTILE_KNOB(ctas_per_sm);
   OCTILE_KNOB(split_fold);
+  OCTILE_KNOB(fold_teams);
   OCTILE_KNOB(stream_fold);
   OCTILE_KNOB(swap_operands);
   OCTILE_KNOB(mma_sync);

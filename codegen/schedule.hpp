@@ -31,10 +31,11 @@ struct Schedule {
   int persistent = -1;           ///< 1: one CTA per SM loops over tiles; 0: a CTA per tile; -1 auto
   int ctas_per_sm = automatic;   ///< CTAs that share an SM's memory and registers; automatic: 1
   int split_fold = 1;            ///< CTAs of a cluster that share one fold, summed in CTA order
-  bool stream_fold = false;      ///< persistent CTAs share the trips of left-over tiles, in order
-  int swap_operands = -1;        ///< 1: the dot's first operand on wgmma's N side; -1 automatic
-  int mma_sync = -1;             ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
-  int transpose_panels = -1;     ///< 1: loader warps read panels of scales, 0: TMA; -1 automatic
+  int fold_teams = 1;         ///< teams of consumers take a fold's trips in turn, summed in order
+  bool stream_fold = false;   ///< persistent CTAs share the trips of left-over tiles, in order
+  int swap_operands = -1;     ///< 1: the dot's first operand on wgmma's N side; -1 automatic
+  int mma_sync = -1;          ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
+  int transpose_panels = -1;  ///< 1: loader warps read panels of scales, 0: TMA; -1 automatic
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
   int epilogue_overlap = -1;  ///< 1: a TMA store stages a whole tile, which drains under the next
                               ///< fold; 0: the room goes to the ring, parts of the tile take turns

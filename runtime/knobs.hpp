@@ -130,6 +130,12 @@ inline Knob ctas_per_sm(int count) {
 inline Knob split_fold(int count) {
   return {[](Schedule& s, const Knob& k) { s.split_fold = k.number(); }, count};
 }
+/// Teams of consumers, of a warpgroup each unless `consumers` gives them more, that take the trips
+/// of a tile's fold in turn: one promotes its products under the other's. Each has sums of the
+/// whole tile, which are added in team order. For tiles that have a CTA each.
+inline Knob fold_teams(int count) {
+  return {[](Schedule& s, const Knob& k) { s.fold_teams = k.number(); }, count};
+}
 /// Persistent CTAs share the trips of the tiles that whole waves leave over (stream-K). Where there
 /// are as many tiles as CTAs, or more, the sums are in the order of trips, to the bit as without;
 /// where there are fewer, parts of a tile's sum are added in the order of trips, so the bits depend

@@ -19,6 +19,7 @@ constexpr double kBulkEpilogue = 1.77, kDirectEpilogue = 104;
 constexpr double kPart = 174;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
 constexpr double kColumnEpilogue = 2.72;  // clocks per column of a block, each with a value to load
 constexpr double kFunctionEpilogue = 19.5;  // clocks per 128 elements, of exp or the like
+constexpr double kJoin = 300;               // clocks until all teams have their sums
 constexpr double kTurn = 104;  // clocks, from one team's last product to the other's first
 constexpr double kSplitOverhead = 1050;  // clocks: the cluster's start and meeting
 constexpr double kExchangeBytesPerClock = 9.02;
@@ -62,6 +63,7 @@ double cluster_fit(int ctas) {
 int wgmma_consumers(std::int64_t m, const Schedule& schedule) {
   std::int64_t blocks = (m + 63) / 64;
   if (schedule.ping_pong) return 1;
+  if (schedule.fold_teams > 1) return std::max(1, schedule.consumers / schedule.fold_teams);
   if (schedule.consumers > 0) return schedule.consumers;
   return blocks % 2 == 0 ? 2 : blocks % 3 == 0 ? 3 : 1;
 }
@@ -84,12 +86,12 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double m = static_cast<double>(t.m), n = static_cast<double>(t.n);
   const int ctas_per_sm = std::max(1, s.ctas_per_sm), split = s.split_fold;
   const int consumers = wgmma_consumers(t.m, s), blocks = static_cast<int>(t.m / 64);
-  if (consumers > 4 || blocks % consumers != 0) return std::nullopt;
+  if (s.fold_teams * consumers > 4 || blocks % consumers != 0) return std::nullopt;
   if (ctas_per_sm > 1 && consumers > 2) return std::nullopt;  // too few registers for addresses
   const int per_consumer = blocks / consumers;
 
   // One instruction has to do with the registers that a thread is launched with.
-  const int teams = s.ping_pong ? 2 : 1, all_consumers = teams * consumers;
+  const int teams = s.ping_pong ? 2 : s.fold_teams, all_consumers = teams * consumers;
   const double sums = per_consumer * n / 2;
   const bool sparing = s.ping_pong && sums > kMostSumsInPlace;
   const RegisterShares shares = share_registers(all_consumers, true, ctas_per_sm, sparing);
@@ -120,6 +122,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double ctas = t.tiles * split, sms = target.sm_count;
   const double slots = std::max(1.0, std::floor(sms * ctas_per_sm * cluster_fit(split) / split));
   const double waves = std::ceil(t.tiles / slots);
+  if (s.fold_teams > 1 && waves > 1) return std::nullopt;
   // A turn needs a second tile. One team alone is slow with erf, of which few fit into registers.
   if (s.ping_pong && (waves < 2 || t.epilogue_functions > 1 || per_consumer > 2))
     return std::nullopt;
@@ -134,9 +137,11 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
     const double scale = 2 * t.row_scales > kMostReady ? kPromotionPerScale : kReadyScale;
     const double promotion = kPromotion + kPromotionPerColumn * n + scale * (t.row_scales - 1) +
                              (t.scales_on_n ? kScalePerColumn * n : 0);
-    block = std::max(block, sets == 2 ? 0.9 * promotion : product + promotion);
+    // Teams that take trips in turn promote under each other's products.
+    block = std::max(block, (sets == 2 ? 0.9 * promotion : product + promotion) / s.fold_teams);
   }
-  const double scale_loads = t.scales_on_n ? kScaleLoad * n / (t.scales_in_pairs ? 2 : 1) : 0;
+  const double scale_loads =
+      t.scales_on_n ? kScaleLoad * n / (t.scales_in_pairs ? 2 : 1) / s.fold_teams : 0;
   const double stage = t.k_bytes * (m + n);
   double reads = blocks * steps * (64 * 32 + 32 * n);
   // A register of scales takes a warp as long as 128 bytes.
@@ -155,7 +160,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const bool one_tile =
       s.persistent == 0 || (s.persistent < 0 && waves <= 1 && consumers <= kMostConsumersOfOneTile);
   const bool staged_apart = bulk_store && (split > 1 || !one_tile || !t.by_tma);
-  double stages = stages_in(shared - (staged_apart ? teams * t.out_bytes * m * n / ranks : 0));
+  const int storing_teams = s.ping_pong ? 2 : 1;
+  double stages =
+      stages_in(shared - (staged_apart ? storing_teams * t.out_bytes * m * n / ranks : 0));
   if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,
                       stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
@@ -176,7 +183,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
       (t.epilogue_columns ? kColumnEpilogue * n * per_consumer : 0) +
       t.epilogue_functions * kFunctionEpilogue * m * n / consumers / 128;
   const double fold = trips * trip;
-  const double rest = kTileOverhead + epilogue +
+  // Sums are written to shared memory and read again.
+  const double join = s.fold_teams > 1 ? kJoin + 8 * m * n * (s.fold_teams - 1) / 128 : 0;
+  const double rest = kTileOverhead + epilogue + join +
                       (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
                                        4 * m * n / ranks * (split - 1) / kExchangeBytesPerClock
                                  : 0);
@@ -188,6 +197,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
                            target.memory_bytes_per_us *
                            std::min(1.0, kMemoryAlone + kMemoryPerBusySm * ctas / sms);
   const double memory = t.bytes / bandwidth + kMemoryStart;
+  if (s.fold_teams > 1 && memory > compute) return std::nullopt;  // teams wait for it as one does
   return std::pow(std::pow(compute, kOverlap) + std::pow(memory, kOverlap), 1 / kOverlap);
 }
 

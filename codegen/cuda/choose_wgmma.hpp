@@ -30,7 +30,7 @@ struct WgmmaTiles {
   int epilogue_functions = 0;     ///< exp and the like that a sum goes through; erf counts as two
 };
 
-/// Consumer warpgroups of a tile of `m` rows, unless the schedule says how many.
+/// Consumer warpgroups of a tile of `m` rows, of one team, unless the schedule says how many.
 int wgmma_consumers(std::int64_t m, const Schedule& schedule);
 
 inline constexpr int kMostConsumerRegisters = 240;  // beyond, setmaxnreg leaves producers too few

@@ -96,7 +96,7 @@ void Emitter::fold_bounds(const ir::Op& fold) {
   }
   int s = plan_.schedule.split_fold;
   const FoldPlan* plan = plan_.find_fold(&fold);
-  if (plan != nullptr && plan->panel_step > 0)
+  if (plan != nullptr && (plan->panel_step > 0 || (plan_.shares_trips() && !plan->panels.empty())))
     out_.line("const int share = (trips + {0}) / {1} * {2};", s * kPanelAlignedTrips - 1,
               s * kPanelAlignedTrips, kPanelAlignedTrips);
   else
@@ -107,6 +107,16 @@ void Emitter::fold_bounds(const ir::Op& fold) {
 void Emitter::advance(const std::string& stage, const std::string& phase, int depth) {
   out_.open("if (++{} == {}) {{", stage, depth);
   out_.line("{} = 0;", stage);
+  out_.line("{} ^= 1;", phase);
+  out_.close();
+}
+
+// A consumer goes on to its next trip's stage.
+void Emitter::next_stage(const std::string& stage, const std::string& phase) {
+  if (!plan_.shares_trips()) return advance(stage, phase, plan_.stages);
+  out_.line("{} += {};", stage, trip_step());
+  out_.open("if ({} >= {}) {{", stage, plan_.stages);
+  out_.line("{} -= {};", stage, plan_.stages);
   out_.line("{} ^= 1;", phase);
   out_.close();
 }
@@ -217,7 +227,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   const bool counts = last && !plan.stage_used_late && plan.sets == 1;
   if (counts) {
     out_.line("const int done = stage;");
-    advance("stage", "phase", plan_.stages);
+    next_stage("stage", "phase");
   }
   if (!plan.pipelined_dots.empty()) {
     out_.line("wgmma_wait<{}>();", pending);
@@ -249,7 +259,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
     out_.line("__syncwarp();");
     release_stage(stage_);
     if (plan.sets == 1) {
-      advance("stage", "phase", plan_.stages);
+      next_stage("stage", "phase");
       ask_stage();
     }
   }
@@ -264,6 +274,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   if (plan_.schedule.stream_fold) continue_sums(plan);
   out_.open("{{");
   fold_bounds(op);
+  if (plan_.shares_trips()) begin_trips();
   current_fold_ = &plan;
   find_block_values(plan);
   take_turn(plan);
@@ -281,7 +292,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   }
   // These loops leave a stage that nobody asked about.
   if (plan.in_place || plan.sets > 1) out_.line("ready = false;");
-  if (!plan.panels.empty()) {
+  if (!plan.panels.empty() && !plan_.shares_trips()) {
     std::string left = "column > 0";
     if (plan.panel_step > 0)  // with two sets, the last trip leaves its panel
       left = plan.sets > 1 ? "true"
@@ -294,6 +305,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
     column_ = -1;
   }
   hand_on_turn(plan);
+  if (plan_.shares_trips()) out_.close();
   current_fold_ = nullptr;
   block_values_.clear();
   out_.close();
@@ -327,7 +339,7 @@ void Emitter::one_set_trip(const FoldPlan& plan, bool is_first) {
     issue_block(plan, block, "");
     if (block == 0 && is_first) begin_panels(plan);
     if (block == 0) prepare_trip(plan);
-    if (block == plan.blocks - 1) read_panels(plan, "trip + 1");
+    if (block == plan.blocks - 1) read_panels(plan, next_trip("trip"));
     finish_block(plan, block, "", 0);
   }
 }
@@ -340,7 +352,7 @@ void Emitter::one_set_loop(const FoldPlan& plan) {
     begin_panels(plan);
     out_.close();
   }
-  const std::string first = plan.peeled ? "begin + 1" : "begin";
+  const std::string first = plan.peeled ? next_trip("begin") : "begin";
   if (plan.panel_step > 0) {
     out_.line("#pragma unroll 1");
     out_.open("for (int base = {}; base < end; base += {}) {{", first, plan.panel_step);
@@ -353,7 +365,7 @@ void Emitter::one_set_loop(const FoldPlan& plan) {
     }
   } else {
     out_.line("#pragma unroll {}", plan.unroll);
-    out_.open("for (int trip = {}; trip < end; ++trip) {{", first);
+    out_.open("for (int trip = {}; trip < end; {}) {{", first, stepped("trip"));
     one_set_trip(plan);
   }
   out_.close();
@@ -385,14 +397,14 @@ void Emitter::two_sets_loop(const FoldPlan& plan) {
     out_.line("mbarrier_wait(full + 8 * stage, phase);");
     issue_block(plan, 0, set);
     out_.line("stage{} = stage;", set);
-    advance("stage", "phase", plan_.stages);
+    next_stage("stage", "phase");
   };
   auto finish = [&](const std::string& set, bool last) {
     out_.open("{{");
     name_index(*plan.fold, "trip");
     stage_ = "stage" + set;
     prepare_trip(plan);
-    if (!last) read_panels(plan, "trip + 1");
+    if (!last) read_panels(plan, next_trip("trip"));
     finish_block(plan, 0, set, last ? 0 : 1);
     stage_ = "stage";
     out_.close();
@@ -405,13 +417,13 @@ void Emitter::two_sets_loop(const FoldPlan& plan) {
   out_.line("#pragma unroll 1");
   out_.open("while (true) {{");
   for (int step = 0; step < (plan.panel_step > 0 ? plan.panel_step : 2); ++step) {
-    out_.open("if (trip + 1 >= end) {{");
+    out_.open("if ({} >= end) {{", next_trip("trip"));
     out_.line("odd = {};", step % 2 == 1);
     out_.line("break;");
     out_.close();
     issue_next(sets[(step + 1) % 2]);
     finish(sets[step % 2], false);
-    out_.line("++trip;");
+    out_.line("{};", stepped("trip"));
   }
   out_.close();
   out_.open("if (odd) {{");
@@ -438,17 +450,17 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
       } else if (!last) {
         out_.line("int ahead = stage;");
         out_.line("u32 ahead_phase = phase;");
-        advance("ahead", "ahead_phase", plan_.stages);
+        next_stage("ahead", "ahead_phase");
         out_.line("mbarrier_wait(full + 8 * ahead, ahead_phase);");
         stage_ = "ahead";
         issue_block(plan, 0, sets[0]);
         stage_ = "stage";
       }
       if (block == 0) prepare_trip(plan);
-      if (ends && !last) read_panels(plan, "trip + 1");
+      if (ends && !last) read_panels(plan, next_trip("trip"));
       finish_block(plan, block, sets[block % 2], last && ends ? 0 : 1);
     }
-    advance("stage", "phase", plan_.stages);
+    next_stage("stage", "phase");
   };
   out_.open("if (begin < end) {{");
   out_.line("mbarrier_wait(full + 8 * stage, phase);");
@@ -456,7 +468,7 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
   begin_panels(plan);
   out_.line("int trip = begin;");
   out_.line("#pragma unroll {}", plan.unroll);
-  out_.open("for (; trip + 1 < end; ++trip) {{");
+  out_.open("for (; {} < end; {}) {{", next_trip("trip"), stepped("trip"));
   trip_body(false);
   out_.close();
   trip_body(true);
@@ -477,7 +489,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   };
   auto next = [&] {
     out_.line("last = stage;");
-    advance("stage", "phase", plan_.stages);
+    next_stage("stage", "phase");
   };
   const bool peeled = plan.starts_by_product;
   if (peeled) out_.open("if (begin < end) {{");
@@ -487,7 +499,8 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
     next();
   }
   out_.line("#pragma unroll {}", plan.unroll);
-  out_.open("for (int trip = begin{}; trip < end; ++trip) {{", peeled ? " + 1" : "");
+  out_.open("for (int trip = {}; trip < end; {}) {{", peeled ? next_trip("begin") : "begin",
+            stepped("trip"));
   trip_body("1");
   out_.line("wgmma_wait<1>();");
   if (!peeled) out_.open("if (trip > begin) {{");

@@ -121,7 +121,8 @@ void Emitter::barrier_setup() {
   if (plan_.panel_bytes > 0) {
     out_.open("for (int s = 0; s < {}; ++s) {{", kPanelSlots);
     out_.line("mbarrier_init(panel_full + 8 * s, {});", panel_arrivals());
-    out_.line("mbarrier_init(panel_empty + 8 * s, {});", 4 * plan_.consumers);
+    const int readers = plan_.shares_trips() ? plan_.teams : 1;
+    out_.line("mbarrier_init(panel_empty + 8 * s, {});", 4 * plan_.consumers * readers);
     out_.close();
   }
   if (plan_.stages_loads())
@@ -366,8 +367,8 @@ void Emitter::consumer() {
   skip_tile();
   if (renews) renew_places();
   family_ = &plan_.family;
-  if (plan_.schedule.split_fold > 1) {
-    split_body();
+  if (plan_.schedule.split_fold > 1 || plan_.shares_trips()) {
+    parted_body();
   } else if (plan_.schedule.stream_fold) {
     stream_body();
   } else {

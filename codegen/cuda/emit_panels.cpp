@@ -207,6 +207,9 @@ void Emitter::wait_panel() {
 // A condition on the place in a panel; none where a step is a whole panel.
 std::string Emitter::when_column(int column) const {
   if (!counts_columns(*current_fold_)) return "";
+  if (plan_.shares_trips())  // a team's first column, or past its last one
+    return column == 0 ? fmt::format("if (column < {}) ", trip_step())
+                       : fmt::format("if (column >= {}) ", column);
   return fmt::format("if (column == {}) ", column);
 }
 
@@ -216,7 +219,7 @@ void Emitter::read_panel_column(const FoldPlan& plan) {
     ++column_;
     return;
   }
-  out_.line("++column;");
+  out_.line("{};", stepped("column"));
   if (!plan.panels_ahead) release_read_panel(plan);
 }
 
@@ -333,7 +336,10 @@ void Emitter::panel_load(const PanelLoad& p) {
 // address depends on what was read. (A fence would do, but also waits for the tensor core: that is
 // for after the loop, where what was read may be out of scope.)
 void Emitter::release_panel(const FoldPlan& plan, bool in_loop) {
-  if (counts_columns(plan)) out_.line("column = 0;");
+  if (plan_.shares_trips())
+    out_.line("column -= {};", plan_.panel_trips);
+  else if (counts_columns(plan))
+    out_.line("column = 0;");
   if (in_loop) {
     out_.line("u32 bits = 0;");
     for (const PanelLoad& p : plan.panels) {

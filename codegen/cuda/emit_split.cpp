@@ -1,5 +1,5 @@
-// A fold whose trips the CTAs of a cluster share: what comes before it, the sum over the cluster,
-// and what each CTA goes on with.
+// A fold whose trips the CTAs of a cluster share, or the teams of a CTA: what comes before it, the
+// sum over them, and what each CTA goes on with.
 #include <algorithm>
 
 #include "octile/codegen/cuda/emitter.hpp"
@@ -11,8 +11,8 @@ using ir::OpKind;
 
 // A split fold is followed by fewer registers per tile: each CTA goes on with its slice. So what
 // the fold needs comes before it, and everything else after it, where tiles that both need are
-// computed once more.
-void Emitter::split_body() {
+// computed once more. Teams add up what they have before that, and only the first one goes on.
+void Emitter::parted_body() {
   const ir::Op& fold = *plan_.folds[0].fold;
   const std::vector<ir::Op*>& ops = function_.body->ops;
   const auto place = std::find(ops.begin(), ops.end(), &fold);
@@ -39,15 +39,27 @@ void Emitter::split_body() {
     if (before.count(*it) != 0) operation(**it);
   }
   operation(fold);
-  share_sums(plan_.folds[0]);
-  out_.open("if (rank < {}) {{", plan_.slice.ranks);
-  take_sums(plan_.folds[0]);
+  const bool split = plan_.schedule.split_fold > 1;
+  if (plan_.shares_trips()) join_teams(plan_.folds[0]);
+  if (split) {
+    share_sums(plan_.folds[0]);
+    out_.open("if (rank < {}) {{", plan_.slice.ranks);
+    take_sums(plan_.folds[0]);
+  } else {
+    out_.open("{{");
+    renew_places();
+  }
   for (const ir::Op* op : ops) {
-    bool again = op->results.size() == 1 && !op->result()->type.is_scalar() && op->regions.empty();
+    bool again =
+        split && op->results.size() == 1 && !op->result()->type.is_scalar() && op->regions.empty();
     if (op != &fold && (before.count(op) == 0 || again) && !(before.count(op) && has_store(*op)))
       operation(*op);
   }
   out_.close();
+  if (plan_.shares_trips()) {
+    out_.close();
+    out_.line("}}");
+  }
 }
 
 // Every CTA sends each other rank its slice of the sums, four registers at a time, and the rank's

@@ -1,7 +1,10 @@
-// Ping-pong: teams of consumers that take this CTA's tiles in turn, so that one team's epilogue
+// Teams of consumers. Ping-pong: they take this CTA's tiles in turn, so that one team's epilogue
 // passes under another's products. All see the same rings; a team goes past the stages and panels
 // of tiles that aren't its own. Folds take turns too: a stage is waited for by its phase's parity,
 // which says nothing to a team that is more than one round of the ring ahead.
+// Or they take the trips of a fold in turn, so that one's promotion passes under another's products
+// even where both wait for operands: each has a stage to itself, all read the same panels, and the
+// first team, whose trip is the last, goes on with the sum of all.
 #include "octile/codegen/cuda/emitter.hpp"
 
 namespace octile::cuda {
@@ -9,12 +12,13 @@ namespace octile::cuda {
 namespace {
 
 constexpr int kTurnBarrier = 4;  // and one more for each further team
+constexpr int kJoinBarrier = 6;  // of the teams that share a fold's trips
 
 }  // namespace
 
 // What a team counts itself by, where several share something that a single team has alone.
 std::string Emitter::team_text(const std::string& alone) const {
-  return plan_.teams > 1 ? "team" : alone;
+  return plan_.schedule.ping_pong ? "team" : alone;
 }
 
 // Waits for all threads that compute the tile.
@@ -35,6 +39,7 @@ void Emitter::begin_team() {
   if (plan_.barrier_offset != plan_.reduce_offset)
     out_.line("unsigned char* const exchange = ring + {} + team * {};", plan_.reduce_offset,
               kReduceBytes);
+  if (plan_.shares_trips()) return;
   out_.line("int turn = 0;  // of the team whose tile it is");
   out_.line("if (team == {}) named_barrier_arrive({}, {});", plan_.teams - 1, kTurnBarrier,
             2 * threads);
@@ -42,6 +47,7 @@ void Emitter::begin_team() {
 
 void Emitter::end_team() {
   if (plan_.teams == 1) return;
+  if (plan_.shares_trips()) return out_.close();
   out_.line("if (turn == team) named_barrier_sync({} + team, {});  // the turn that is left over",
             kTurnBarrier, 2 * plan_.compute_threads);
   out_.close();
@@ -49,19 +55,19 @@ void Emitter::end_team() {
 
 // Waits until the team before has seen all stages of its tile.
 void Emitter::take_turn(const FoldPlan& fold) {
-  if (plan_.teams == 1 || &fold != &plan_.folds.front()) return;
+  if (!plan_.schedule.ping_pong || &fold != &plan_.folds.front()) return;
   out_.line("named_barrier_sync({} + team, {});", kTurnBarrier, 2 * plan_.compute_threads);
 }
 
 void Emitter::hand_on_turn(const FoldPlan& fold) {
-  if (plan_.teams == 1 || &fold != &plan_.folds.back()) return;
+  if (!plan_.schedule.ping_pong || &fold != &plan_.folds.back()) return;
   out_.line("named_barrier_arrive({} + (team + 1) % {}, {});", kTurnBarrier, plan_.teams,
             2 * plan_.compute_threads);
 }
 
 // Goes past a tile of another team.
 void Emitter::skip_tile() {
-  if (plan_.teams == 1) return;
+  if (!plan_.schedule.ping_pong) return;
   out_.line("const bool mine = turn == team;");
   out_.line("turn = turn + 1 == {} ? 0 : turn + 1;", plan_.teams);
   out_.open("if (!mine) {{");
@@ -82,6 +88,51 @@ void Emitter::skip_tile() {
   out_.line("ready = false;");
   out_.line("continue;");
   out_.close();
+}
+
+std::string Emitter::stepped(const std::string& counter) const {
+  return trip_step() == 1 ? "++" + counter : fmt::format("{} += {}", counter, trip_step());
+}
+
+std::string Emitter::next_trip(const std::string& trip) const {
+  return fmt::format("{} + {}", trip, trip_step());
+}
+
+// A team's first trip and its stage, counted so that the first team has the last trip: it waits
+// least for the others' sums.
+void Emitter::begin_trips() {
+  const int teams = plan_.schedule.fold_teams;
+  out_.line("const int own = begin + (end - begin + {} - team) % {};", teams - 1, teams);
+  out_.line("stage = own - begin;");
+  out_.open("{{");
+  out_.line("const int begin = own;");
+}
+
+// Adds the teams' sums up, in their order. None is put down before the ring is free, which the
+// stores behind it may use too.
+void Emitter::join_teams(const FoldPlan& fold) {
+  const int threads = plan_.compute_threads, all = plan_.teams * threads;
+  const int vectors = plan_.team_sums_bytes() / (16 * threads * (plan_.teams - 1));
+  out_.line("// sum over the {} teams", plan_.teams);
+  out_.line("named_barrier_sync({}, {});", kJoinBarrier, all);
+  const auto each = [&](const std::string& function, const std::string& team) {
+    int first = 0;
+    for (const ir::Value* v : fold.fold->results) {
+      out_.line("{}(reinterpret_cast<float4*>(ring) + {} * ({} * {} + {}) + thread, {}, {});",
+                function, threads, vectors, team, first, threads, names_.at(v));
+      first += plan_.sum_vectors(v);
+    }
+  };
+  out_.open("if (team > 0) {{");
+  each("put_sums", "(team - 1)");
+  out_.line("named_barrier_arrive({}, {});", kJoinBarrier, all);
+  // A thread that arrives and leaves would count twice.
+  if (plan_.sums_apart) out_.line("cluster_wait();");
+  out_.close("} else {");
+  out_.open("{{");
+  out_.line("named_barrier_sync({}, {});", kJoinBarrier, all);
+  for (int team = 1; team < plan_.teams; ++team) each("add_sums", std::to_string(team - 1));
+  if (plan_.stores_in_ring) meet();  // until nobody reads the ring
 }
 
 }  // namespace octile::cuda

@@ -122,6 +122,11 @@ class Emitter {
   // emit_teams.cpp
   std::string team_text(const std::string& alone) const;
   void meet();
+  int trip_step() const { return plan_.schedule.fold_teams; }  ///< from one trip to a team's next
+  std::string next_trip(const std::string& trip) const;
+  std::string stepped(const std::string& counter) const;
+  void begin_trips();
+  void join_teams(const FoldPlan& fold);
   void begin_team();
   void end_team();
   void take_turn(const FoldPlan& fold);
@@ -192,8 +197,8 @@ class Emitter {
   std::string when_column(int column) const;
   int column_ = -1;  ///< of a step's trips that is read next, where it is known
 
-  // emit_split.cpp: folds that a cluster shares.
-  void split_body();
+  // emit_split.cpp: folds that a cluster shares, or teams.
+  void parted_body();
   void share_sums(const FoldPlan& plan);
   void take_sums(const FoldPlan& plan);
 
@@ -266,6 +271,7 @@ class Emitter {
   void no_trips(const FoldPlan& plan);
   void release_stage(const std::string& stage);
   void advance(const std::string& stage, const std::string& phase, int depth);
+  void next_stage(const std::string& stage, const std::string& phase);
   bool depends_on_dots(const FoldPlan& plan, const ir::Value* value) const;
   bool depends_on_dots(const FoldPlan& plan, const ir::Op& op) const;
 

@@ -36,6 +36,8 @@ std::string value_problem(const Schedule& s) {
   if (s.ctas_per_sm < 0 || s.ctas_per_sm > 4)
     return out_of_range("ctas_per_sm", s.ctas_per_sm, "1 to 4, or 0 for automatic");
   if (s.split_fold < 1) return out_of_range("split_fold", s.split_fold, "1 to 8");
+  if (s.fold_teams < 1 || s.fold_teams > 4)
+    return out_of_range("fold_teams", s.fold_teams, "1 to 4");
   if (!is_register_count(s.producer_registers))
     return out_of_range("producer_registers", s.producer_registers, kRegisters);
   if (!is_register_count(s.consumer_registers))
@@ -75,6 +77,9 @@ std::string wgmma_knob(const Schedule& s) {
                    s.split_fold),
        s.split_fold > 1},
       {"ping_pong gives tiles to warpgroups in turn; leave it out", s.ping_pong},
+      {fmt::format("fold_teams={} gives trips to warpgroups of wgmma in turn; leave it out",
+                   s.fold_teams),
+       s.fold_teams > 1},
       {"epilogue_overlap is for stores through shared memory and TMA; leave it out",
        s.epilogue_overlap >= 0},
       {"stream_fold=1 shares out trips of wgmma's ring, which mma.sync doesn't have; leave it out",
@@ -116,6 +121,8 @@ std::string ignored_knob(const Plan& plan) {
     if (plan.scratch_bytes > 0)
       return "ping_pong needs dots whose operands TMA brings; leave it out";
   }
+  if (s.fold_teams > 1 && plan.scratch_bytes > 0)
+    return "fold_teams needs dots whose operands TMA brings; leave it out";
   if (s.epilogue_overlap == 0 && !plan.stores_in_parts && !plan.stores_in_ring) {
     return "epilogue_overlap=0 needs TMA stores of an even number of parts, 4 or more, of 64 rows "
            "by 128 bytes, or persistent=0, over tiles that nothing is computed from; leave it out";

@@ -64,6 +64,16 @@ int Plan::slice_vectors(const FoldPlan& fold) const {
   return vectors;
 }
 
+int Plan::sum_vectors(const ir::Value* sum) const {
+  return (family.register_count(sum->type.axes, {}) + 3) / 4;
+}
+
+int Plan::team_sums_bytes() const {
+  int vectors = 0;
+  for (const ir::Value* sum : folds[0].fold->results) vectors += sum_vectors(sum);
+  return 16 * vectors * compute_threads * (schedule.fold_teams - 1);
+}
+
 Plan Planner::run() {
   if (std::string problem = value_problem(schedule()); !problem.empty()) refuse(problem);
   if (std::string problem = target_problem(schedule(), request_.target); !problem.empty())
@@ -183,14 +193,19 @@ void Planner::plan_threads() {
   int blocks = 1 << 20;
   for (ir::AxisId m : m_axes_) blocks = std::min(blocks, (extent(m) + 63) / 64);
   const int consumers = wgmma_consumers(64 * std::int64_t{blocks}, schedule());
-  plan_.teams = schedule().ping_pong ? 2 : 1;
+  plan_.teams = schedule().ping_pong ? 2 : schedule().fold_teams;
   if (schedule().ping_pong && schedule().consumers > 0 && schedule().consumers != 2) {
     refuse(
         fmt::format("ping_pong has 2 consumers, with a tile each in turn, not {}; leave consumers "
                     "out",
                     schedule().consumers));
   }
-  if (consumers > 4) refuse(fmt::format("consumers={} is above the limit of 4", consumers));
+  if (schedule().fold_teams > 1 && schedule().consumers % schedule().fold_teams != 0) {
+    refuse(fmt::format("consumers={} are to be shared by fold_teams={}: use a multiple of it",
+                       schedule().consumers, schedule().fold_teams));
+  }
+  const int all_consumers = schedule().ping_pong ? consumers : plan_.teams * consumers;
+  if (all_consumers > 4) refuse(fmt::format("consumers={} is above the limit of 4", all_consumers));
   if (blocks % consumers != 0) {
     refuse(fmt::format("consumers={} doesn't divide the tile's {} blocks of 64 rows; use {}",
                        consumers, blocks, std::gcd(consumers, blocks)));
@@ -365,9 +380,13 @@ void Planner::plan_grid() {
   plan_.group_width = schedule().group_width > 0 ? schedule().group_width : (rank > 1 ? 8 : 1);
   if (schedule().cluster > 1) plan_.group_width = round_up(plan_.group_width, schedule().cluster);
   plan_.persistent = schedule().persistent == 1;
-  if (schedule().persistent < 0) plan_.persistent = plan_.specialized && schedule().split_fold == 1;
+  if (schedule().persistent < 0) {
+    plan_.persistent =
+        plan_.specialized && schedule().split_fold == 1 && schedule().fold_teams == 1;
+  }
   if (schedule().ping_pong) plan_.persistent = true;
   if (schedule().split_fold > 1) plan_split();
+  if (schedule().fold_teams > 1) plan_fold_teams();
   if (schedule().stream_fold) plan_stream();
   plan_multicast();
 }
@@ -382,6 +401,33 @@ void Planner::plan_split() {
   }
   plan_.persistent = false;
   plan_slice();
+}
+
+// A team counts its trips from the fold's first one, and doesn't count on to a next tile's.
+void Planner::plan_fold_teams() {
+  if (schedule().ping_pong) refuse("fold_teams and ping_pong can't be combined: leave one out");
+  if (schedule().stream_fold) refuse("fold_teams and stream_fold can't be combined: leave one out");
+  if (schedule().order_consumers == 1)
+    refuse("fold_teams and order_consumers can't be combined: leave one out");
+  if (schedule().persistent == 1)
+    refuse("fold_teams is for CTAs of one tile, but persistent=1; leave one out");
+  if (plan_.folds.size() != 1 || !plan_.folds[0].splittable)
+    refuse("fold_teams needs exactly one pipelined fold that is a sum; leave it out");
+  for (const ir::Value* v : plan_.folds[0].fold->results) {
+    if (v->type.element == ElementType::f32 && !v->type.is_scalar()) continue;
+    refuse(
+        fmt::format("fold_teams adds sums up that are tiles of f32, one is {} of {}; leave it out",
+                    v->type.is_scalar() ? "a scalar" : "a tile", info(v->type.element).name));
+  }
+  for (const ir::Op* op : function_.body->ops) {
+    if (op == plan_.folds[0].fold) break;
+    if (has_store(*op)) {
+      refuse(
+          "fold_teams has every team run what is before the fold, a store among it; store after "
+          "the "
+          "fold or leave it out");
+    }
+  }
 }
 
 // The outermost digit that as many CTAs as can be divide, so that each has neighbouring rows or

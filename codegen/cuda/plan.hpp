@@ -198,7 +198,7 @@ struct Plan {
   WarpGrid warps;             ///< then
   bool specialized = false;   ///< has a producer warpgroup
   int consumers = 1;          ///< warpgroups that compute one tile
-  int teams = 1;              ///< of so many consumers, which take tiles in turn
+  int teams = 1;              ///< of so many consumers, which take tiles or trips in turn
   int compute_threads = 128;  ///< of one team
   int threads = 128;
   int stages = 0, stage_bytes = 0;
@@ -224,6 +224,9 @@ struct Plan {
   int ctas_per_sm = 1;
 
   int consumer_warps() const { return teams * compute_threads / 32; }
+  /// Whether teams take the trips of each tile in turn; the first one goes on with the sums.
+  bool shares_trips() const { return schedule.fold_teams > 1; }
+  int storing_teams() const { return shares_trips() ? 1 : teams; }
   int staging_slots() const { return stores_in_parts ? 2 : 1; }
   bool sends_parts() const { return stores_in_parts || stores_in_ring; }  ///< one by one
   /// Byte of a warpgroup's staging area that a part begins at.
@@ -243,6 +246,9 @@ struct Plan {
   /// Vectors of four registers that each thread has of a slice of a split fold's sum, and of all.
   int slice_vectors(const ir::Value* sum) const;
   int slice_vectors(const FoldPlan& fold) const;
+  /// Vectors of four registers that a thread has of a sum of the whole tile.
+  int sum_vectors(const ir::Value* sum) const;
+  int team_sums_bytes() const;  ///< of what teams that share trips put down
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

@@ -66,7 +66,7 @@ void Planner::plan_stored_over(TmaStore& t) {
   if (adds) {
     t.added = load;
     t.value = last->operand(last->operand(0) == load->result() ? 1 : 0);
-  } else if (plan_.stores.size() == 1) {
+  } else if (plan_.stores.size() == 1 && !plan_.shares_trips()) {
     t.staged = load;
   }
 }
@@ -176,16 +176,23 @@ int Planner::plan_ring() {
   choose_panel_trips();
   for (FoldPlan& f : plan_.folds) map_panels(f);
   if (schedule().split_fold > 1) place_sums();
-  int fit = stages_that_fit();
-  plan_.stages = schedule().stages > 0 ? schedule().stages : std::min(fit, most_stages());
-  if (plan_.stages < 1)
-    refuse(fmt::format("one stage takes {} bytes, {} are left", plan_.stage_bytes, ring_room()));
+  // A stage is one team's own: its phase's parity says nothing to a team a round of the ring ahead.
+  const auto whole = [&](int stages) {
+    return stages / schedule().fold_teams * schedule().fold_teams;
+  };
+  const int fit = whole(stages_that_fit());
+  plan_.stages = schedule().stages > 0 ? schedule().stages : whole(std::min(fit, most_stages()));
+  if (plan_.stages < 1) {
+    refuse(fmt::format("one stage takes {} bytes{}, {} are left", plan_.stage_bytes,
+                       plan_.shares_trips() ? ", of each team," : "", ring_room()));
+  }
   if (plan_.stages > fit) {
     refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit",
                        plan_.stages, plan_.stage_bytes, plan_.stages * plan_.stage_bytes,
                        ring_room(), fit));
   }
   const int ring = plan_.stages * plan_.stage_bytes;
+  if (plan_.shares_trips()) check_team_sums(ring);
   if (!plan_.sums_apart && plan_.sums_bytes > ring) {
     refuse(
         fmt::format("split_fold needs {} bytes to exchange sums, the ring has {}; use more "
@@ -193,6 +200,22 @@ int Planner::plan_ring() {
                     plan_.sums_bytes, ring));
   }
   return ring;
+}
+
+// Teams put their sums down where the ring was.
+void Planner::check_team_sums(int ring) const {
+  const int teams = schedule().fold_teams;
+  if (plan_.stages % teams != 0) {
+    refuse(fmt::format("stages={} can't be shared evenly by fold_teams={}; use a multiple of it",
+                       plan_.stages, teams));
+  }
+  const int bytes = plan_.team_sums_bytes();
+  if (bytes > ring) {
+    refuse(
+        fmt::format("fold_teams={} need {} bytes to add their sums up, the ring has {}; use more "
+                    "stages or a smaller tile",
+                    teams, bytes, ring));
+  }
 }
 
 // CTAs needn't wait until the others' rings are empty where sums have room of their own.
@@ -236,7 +259,7 @@ int Planner::ring_room() const {
 
 // Bytes of shared memory that stores have for themselves.
 int Planner::staging_bytes() const {
-  return plan_.stores_in_ring ? 0 : plan_.store_bytes * plan_.teams * plan_.consumers;
+  return plan_.stores_in_ring ? 0 : plan_.store_bytes * plan_.storing_teams() * plan_.consumers;
 }
 
 // Whether nothing comes into the ring any more once there is something to store.
@@ -430,9 +453,10 @@ void Planner::choose_unroll(FoldPlan& f) {
   f.peeled = f.splittable && f.sets == 1;
   const bool alternates = f.sets == 2 && f.blocks == 1 && f.panels_ahead;
   // Two halves of a fold can begin where a panel may, without much for one to wait for the other.
-  if ((f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold <= 2)
+  if ((f.peeled || alternates) && schedule().unroll == 0 && schedule().split_fold <= 2 &&
+      !plan_.shares_trips())
     f.panel_step = registers_of_a_trip(f) > kLongTrip ? 2 : kPanelAlignedTrips;
-  if (f.panel_step > 0 || schedule().unroll > 0) return;
+  if (f.panel_step > 0 || schedule().unroll > 0 || plan_.shares_trips()) return;
   if (sums >= kLargeSums) f.unroll = kTrips;
 }
 

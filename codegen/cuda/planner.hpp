@@ -55,6 +55,7 @@ class Planner {
   void plan_grid();
   void plan_split();
   void plan_slice();
+  void plan_fold_teams();
   void plan_stream();  // plan_stream.cpp
   int position_of(const std::string& name) const;
   void plan_multicast();
@@ -76,6 +77,7 @@ class Planner {
   void choose_staging();
   void plan_stored_over(TmaStore& store);
   void place_sums();
+  void check_team_sums(int ring) const;
   void choose_panel_trips();
   int panel_bytes(int trips);
   void find_pipelined_dots(FoldPlan& f);

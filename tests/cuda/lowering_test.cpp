@@ -178,6 +178,27 @@ TEST(Lowering, SplitFoldsShareNeighbouringColumnsOut) {
   EXPECT_THAT(emit({BM(256), BN(128), split_fold(2)}), HasSubstr("_t += int(rank) * 64;"));
 }
 
+// Teams have a stage each, all read panels, and the first one goes on from the trip that is last.
+TEST(Lowering, TeamsTakeTripsInTurn) {
+  const auto emit = [](std::initializer_list<Knob> knobs) {
+    return fp8_gemm().with(knobs).emit(kSizes);
+  };
+  const std::string text = emit({BM(64), BN(72), fold_teams(2)});
+  EXPECT_THAT(text, HasSubstr("const int own = begin + (end - begin + 1 - team) % 2;"));
+  EXPECT_THAT(text, HasSubstr("trip < end; trip += 2) {"));
+  EXPECT_THAT(text, HasSubstr("mbarrier_init(empty + 8 * s, 4);"));
+  EXPECT_THAT(text, HasSubstr("mbarrier_init(panel_empty + 8 * s, 8);"));
+  EXPECT_THAT(text, HasSubstr("put_sums("));
+  EXPECT_THAT(text, Not(HasSubstr("cluster_wait();")));
+  // As many as the teams can share evenly, though 7 fit.
+  EXPECT_THAT(emit({BM(64), BN(160), stages(7)}), HasSubstr("// fold, 7 stages"));
+  EXPECT_THAT(emit({BM(64), BN(160), fold_teams(2)}), HasSubstr("// fold, 6 stages"));
+  // Threads that have said that sums may come wait for the cluster before they leave.
+  EXPECT_THAT(emit({BM(64), BN(64), fold_teams(2), split_fold(2)}),
+              AllOf(HasSubstr("cluster_arrive();  // sums may come"),
+                    HasSubstr("named_barrier_arrive(6, 256);\n        cluster_wait();")));
+}
+
 // A lane that polls a barrier polls without rest while others of its warp wait for it, so these
 // leave. Of one that isn't elected, ptxas doesn't know that it is alone.
 TEST(Lowering, OneElectedLaneAsksForCopies) {

@@ -109,6 +109,30 @@ TEST(Refusals, StreamFold) {
   EXPECT_THAT(refusal(gemm, {}, {{"M", 100}, {"N", 72}, {"K", 200}}), HasSubstr(one_fold));
 }
 
+TEST(Refusals, FoldTeams) {
+  const auto gemm = fp8_gemm().with({BM(128), BN(64), fold_teams(2)});
+  EXPECT_EQ(refusal(gemm, {}), "");
+  EXPECT_EQ(refusal(gemm, {persistent(false), split_fold(2), consumers(4)}), "");
+  EXPECT_EQ(refusal(fp8_gemm(), {fold_teams(2)}), "");
+  for (const Knob& knob : {ping_pong(), stream_fold(), order_consumers()})
+    EXPECT_THAT(refusal(gemm, {knob}), HasSubstr("can't be combined: leave one out"));
+  EXPECT_THAT(refusal(gemm, {persistent()}), HasSubstr("fold_teams is for CTAs of one tile"));
+  EXPECT_THAT(refusal(gemm, {consumers(3)}),
+              HasSubstr("consumers=3 are to be shared by fold_teams=2: use a multiple of it"));
+  EXPECT_THAT(refusal(gemm, {fold_teams(4), consumers(8)}),
+              HasSubstr("consumers=8 is above the limit of 4"));
+  // A stage that teams took turns at would be waited for by the wrong phase.
+  EXPECT_THAT(refusal(gemm, {stages(5)}),
+              HasSubstr("stages=5 can't be shared evenly by fold_teams=2; use a multiple of it"));
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(144), fold_teams(2), stages(2)}),
+              HasSubstr("fold_teams=2 need 73728 bytes to add their sums up, the ring has 69632"));
+  const std::string one_fold = "fold_teams needs exactly one pipelined fold that is a sum";
+  EXPECT_THAT(refusal(row_softmax(), {BM(4), BN(1024), fold_teams(2)}, {{"M", 64}, {"N", 1000}}),
+              HasSubstr(one_fold));
+  // Rows of 200 bytes don't go through TMA.
+  EXPECT_THAT(refusal(gemm, {}, {{"M", 100}, {"N", 72}, {"K", 200}}), HasSubstr(one_fold));
+}
+
 TEST(Refusals, StreamFoldOfOtherFolds) {
   const auto refused = [](const auto& body) {
     const auto k =
@@ -241,6 +265,7 @@ TEST(Refusals, KnobsThatMmaSyncHasNoUseFor) {
       {"warps=3 must be a power of two up to 16", refusal(gemm, {warps(3)})},
       {"warps=32 must be a power of two up to 16", refusal(gemm, {warps(32)})},
       {"ping_pong", refusal(gemm, {ping_pong()})},
+      {"fold_teams=2 gives trips to warpgroups of wgmma", refusal(gemm, {fold_teams(2)})},
       {"epilogue_overlap", refusal(gemm, {epilogue_overlap()})},
       {"stages=20 of", refusal(gemm, {stages(20)})},
       {"mma_sync is for tensor-core dots",
@@ -290,6 +315,8 @@ TEST(Refusals, ValuesOutOfRange) {
       {"stages=-1", refusal(gemm, {stages(-1)})},
       {"split_fold=0", refusal(gemm, {split_fold(0)})},
       {"split_fold=-2", refusal(gemm, {split_fold(-2)})},
+      {"fold_teams=0", refusal(gemm, {fold_teams(0)})},
+      {"fold_teams=5", refusal(gemm, {fold_teams(5)})},
       {"cluster=0", refusal(gemm, {cluster(0, BM)})},
       {"consumer_registers=100", refusal(gemm, {consumer_registers(100)})},
       {"consumer_registers=8", refusal(gemm, {consumer_registers(8)})},

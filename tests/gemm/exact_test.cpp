@@ -141,12 +141,21 @@ TEST_F(Exact, EverySchedule) {
       with({BM(192), BN(96), consumers(3), stream_fold(), fastest(BN), group_width(3)}),
       with({BM(8), BN(64), swap_operands(), stream_fold()}),
       with({BM(128), BN(112), dependent_launch(), stream_fold()}),
+      with({BM(64), BN(72), fold_teams(2)}),
+      with({BM(64), BN(64), fold_teams(2), accumulators(2), tma_store(false)}),
+      with({BM(64), BN(40), fold_teams(3)}),
+      with({BM(64), BN(32), fold_teams(4), stages(4), split_fold(2)}),
+      with({BM(128), BN(128), fold_teams(2)}),
+      with({BM(128), BN(64), fold_teams(2), consumers(4), epilogue_overlap()}),
+      with({BM(8), BN(64), swap_operands(), fold_teams(2), split_fold(4), ctas_per_sm(3)}),
+      with({BM(64), BN(128), fold_teams(2), cluster(2, BM)}),
       // Extents that the tensor core's blocks of 64 and 8 don't divide.
       with({BM(100), BN(100)}),
       with({BM(100), BN(100), stream_fold()}),
       with({BM(32), BN(40)}),
       with({BM(64), BN(4)}),
       with({BM(12), BN(64), swap_operands()}),
+      with({BM(100), BN(100), fold_teams(2)}),
   };
   // Several tiles with rests in both directions; one whole row of tiles; few rows, more K and
   // scales that TMA can bring; many tiles for each CTA.
@@ -172,6 +181,7 @@ TEST_F(Exact, TransposedPanels) {
       apply_knobs({}, {BM(128), BN(128), stream_fold(), transpose_panels()}),
       apply_knobs({}, {BM(64), BN(96), split_fold(4), ctas_per_sm(2), transpose_panels()}),
       apply_knobs({}, {BM(16), BN(128), swap_operands(), transpose_panels()}),
+      apply_knobs({}, {BM(64), BN(72), fold_teams(2), transpose_panels()}),
       apply_knobs({}, {BM(100), BN(100), transpose_panels()}),
   };
   for (const Shape& shape :
@@ -190,6 +200,8 @@ TEST_F(Exact, OuterScales) {
       apply_knobs({}, {BM(128), BN(160), cluster(2, BM)}),
       apply_knobs({}, {BM(64), BN(96), split_fold(4), ctas_per_sm(2)}),
       apply_knobs({}, {BM(16), BN(128), swap_operands(), split_fold(2)}),
+      apply_knobs({}, {BM(64), BN(72), fold_teams(2)}),
+      apply_knobs({}, {BM(64), BN(64), fold_teams(4), split_fold(2)}),
       apply_knobs({}, {BM(12), BN(64), swap_operands()}),
       apply_knobs({}, {BM(100), BN(100)}),
   };

@@ -182,7 +182,8 @@ void updated(Trial& t, const Update& u, auto update) {
           return update((*start)(e[0], e[1]), want(e[0] * n + e[1]) * u.scale);
         },
         kExact);
-    Schedules schedules = join(join(kSchedules, kPipelined), {{BM(64), BN(64), ping_pong()}});
+    Schedules schedules = join(join(kSchedules, kPipelined),
+                               {{BM(64), BN(64), ping_pong()}, {BM(64), BN(64), fold_teams(2)}});
     if (u.adds) schedules.push_back({BM(128), BN(128), epilogue_overlap(false)});
     t.run(k, schedules, a, b, d);
   }
@@ -225,6 +226,8 @@ OCTILE_PROGRAM(rows_of_scales) {
       {BM(16), BN(64), transpose_panels(), swap_operands(), ctas_per_sm(2)},
       {BM(64), BN(64), transpose_panels(), ping_pong()},
       {BM(128), BN(64), transpose_panels(), stream_fold()},
+      {BM(64), BN(64), transpose_panels(), fold_teams(2)},
+      {BM(64), BN(40), fold_teams(2)},
   };
   for (const auto& [z, m, n, depth, gap_a, gap_b] : {std::array{1, 130, 200, 512, 0, 0},
                                                      {2, 65, 72, 640, 3, 7},
@@ -288,7 +291,11 @@ OCTILE_PROGRAM(gemm_without_depth) {
     const Input bias = t.input(ElementType::f32, {n});
     const Input d =
         t.output(ElementType::f32, {m, n}, [=](const Index& e) { return (*bias)(e[1]); });
-    t.run(k, {{BM(64), BN(64)}, {BM(64), BN(64), split_fold(2)}, {BM(64), BN(64), stream_fold()}},
+    t.run(k,
+          {{BM(64), BN(64)},
+           {BM(64), BN(64), split_fold(2)},
+           {BM(64), BN(64), stream_fold()},
+           {BM(64), BN(64), fold_teams(2)}},
           a, b, bias, d);
   }
 }

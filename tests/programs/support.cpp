@@ -205,6 +205,7 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.cluster = initial.cluster;
   schedule.cluster_axis = initial.cluster_axis;
   schedule.split_fold = initial.split_fold;
+  schedule.fold_teams = initial.fold_teams;
   schedule.stream_fold = initial.stream_fold;
   schedule.ping_pong = initial.ping_pong;
   schedule.epilogue_overlap = initial.epilogue_overlap;

@@ -24,6 +24,7 @@ TEST(Knobs, EachSetsItsField) {
                                       persistent(false),
                                       ctas_per_sm(2),
                                       split_fold(4),
+                                      fold_teams(2),
                                       stream_fold(),
                                       swap_operands(),
                                       mma_sync(),
@@ -49,6 +50,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.persistent = 0;
   expected.ctas_per_sm = 2;
   expected.split_fold = 4;
+  expected.fold_teams = 2;
   expected.stream_fold = true;
   expected.swap_operands = 1;
   expected.mma_sync = 1;
