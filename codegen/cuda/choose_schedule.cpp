@@ -349,7 +349,7 @@ class Chooser {
   }
 
   // The same tiles in several ways: with parts of the fold shared out, several CTAs to an SM, two
-  // sets of accumulators, teams that take turns.
+  // sets of accumulators, teams that take trips or tiles in turn.
   std::vector<Schedule> ways(const ir::Op& dot, const Schedule& base) const {
     std::vector<Schedule> out;
     const bool hopper = !uses_mma_sync(base, target_);
@@ -357,6 +357,7 @@ class Chooser {
         is_fp8(dot.operand(0)->type.element) && !dot.attr.fast_accumulate && hopper;
     // One team's promotion would leave the tensor core to nobody.
     const bool takes_turns = hopper && !promoted && !partial_.ping_pong && partial_.persistent != 0;
+    const bool shares_trips = promoted && joins_teams(dot);
     for (int split : splits(dot)) {
       for (int ctas : {1, 2, 3, 4}) {
         for (int sets : {1, 2}) {
@@ -368,6 +369,11 @@ class Chooser {
           if (ctas > 1) s.ctas_per_sm = ctas;
           if (sets > 1) s.accumulators = sets;
           out.push_back(s);
+          if (shares_trips && split <= 2 && ctas * sets == 1) {
+            s.fold_teams = 2;
+            out.push_back(s);
+            s.fold_teams = 1;
+          }
           if (takes_turns && split * ctas * sets == 1) {
             s.ping_pong = true;
             out.push_back(s);
@@ -379,14 +385,24 @@ class Chooser {
   }
 
   std::vector<int> splits(const ir::Op& dot) const {
-    const ir::Op* fold = dot.parent->owner;
     if (uses_mma_sync(partial_, target_)) return {1};
     if (partial_.split_fold > 1 || partial_.stream_fold || partial_.cluster > 1 ||
-        partial_.tma_store == 1 || fold == nullptr || fold->parent != function_.body ||
-        !is_sum_from_zero(*fold)) {
+        partial_.tma_store == 1 || !is_in_sum(dot)) {
       return {1};
     }
     return {1, 2, 4, 8};
+  }
+
+  // Whether the trips of the dot's fold can be divided.
+  bool is_in_sum(const ir::Op& dot) const {
+    const ir::Op* fold = dot.parent->owner;
+    return fold != nullptr && fold->parent == function_.body && is_sum_from_zero(*fold);
+  }
+
+  bool joins_teams(const ir::Op& dot) const {
+    return partial_.fold_teams == 1 && partial_.consumers == 0 && !partial_.ping_pong &&
+           !partial_.stream_fold && partial_.order_consumers != 1 && partial_.persistent != 1 &&
+           is_in_sum(dot);
   }
 
   double trips(const ir::Op& dot) const {

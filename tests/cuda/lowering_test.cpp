@@ -199,6 +199,19 @@ TEST(Lowering, TeamsTakeTripsInTurn) {
                     HasSubstr("named_barrier_arrive(6, 256);\n        cluster_wait();")));
 }
 
+// Where a CTA's only tile has one block of rows and waits for its own promotion, not for memory.
+TEST(Lowering, TeamsArePickedWhereOneWarpgroupIsNotEnough) {
+  const auto schedule = [](const auto& gemm, std::int64_t m, std::initializer_list<Knob> knobs) {
+    const std::string text = gemm.with(knobs).emit({{"M", m}, {"N", 576}, {"K", 7168}});
+    return text.substr(0, text.find('\n'));
+  };
+  EXPECT_THAT(schedule(fp8_gemm(), 1024, {}), HasSubstr("fold_teams=2"));
+  EXPECT_THAT(schedule(fp8_gemm(), 1, {}), Not(HasSubstr("fold_teams")));
+  EXPECT_THAT(schedule(tensor_wise(), 1024, {}), Not(HasSubstr("fold_teams")));
+  for (const Knob& knob : {persistent(), ping_pong(), stream_fold(), consumers(1)})
+    EXPECT_THAT(schedule(fp8_gemm(), 1024, {knob}), Not(HasSubstr("fold_teams")));
+}
+
 // A lane that polls a barrier polls without rest while others of its warp wait for it, so these
 // leave. Of one that isn't elected, ptxas doesn't know that it is alone.
 TEST(Lowering, OneElectedLaneAsksForCopies) {
