@@ -424,8 +424,7 @@ void Planner::plan_fold_teams() {
     if (has_store(*op)) {
       refuse(
           "fold_teams has every team run what is before the fold, a store among it; store after "
-          "the "
-          "fold or leave it out");
+          "the fold or leave it out");
     }
   }
 }

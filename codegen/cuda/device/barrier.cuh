@@ -2,7 +2,7 @@
 __device__ __forceinline__ u32 shared_address(const void* p) {
   return (u32)__cvta_generic_to_shared(p);
 }
-// Whether this is the one lane of a whole warp that goes on (PTX ISA 9.7.13.15, elect.sync).
+// Whether this is the one lane of a whole warp that goes on (PTX ISA 9.7.13, elect.sync).
 __device__ __forceinline__ bool elect_one() {
   u32 r;
   asm volatile(
