@@ -265,6 +265,18 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   }
 }
 
+// Calls a device function for every carried value, with the place of its sums behind `sums`.
+void Emitter::each_sum(const FoldPlan& plan, const std::string& function,
+                       const std::string& argument) {
+  const int threads = plan_.compute_threads;
+  int place = 0;
+  for (const ir::Value* v : plan.fold->results) {
+    out_.line("{}(sums + {}, thread, {}{}, {});", function, place * threads, threads, argument,
+              names_.at(v));
+    place += family_->register_count(v->type.axes, {});
+  }
+}
+
 void Emitter::pipelined_fold(const FoldPlan& plan) {
   const ir::Op& op = *plan.fold;
   out_.line("// fold, {} stages", plan_.stages);

@@ -40,32 +40,14 @@ void Emitter::stream_body() {
   out_.close();
 }
 
-int Emitter::summed_registers(const FoldPlan& plan) const {
-  int count = 0;
-  for (const ir::Value* v : plan.fold->results) count += family_->register_count(v->type.axes, {});
-  return count;
-}
-
 std::int64_t Emitter::workspace_bytes(int ctas) const {
-  const std::int64_t sums = 4 * summed_registers(plan_.folds[0]) * plan_.compute_threads;
+  const std::int64_t sums = std::int64_t{4} * plan_.summed_registers() * plan_.compute_threads;
   return kWorkspaceFlagBytes + sums * ctas;
 }
 
 std::string Emitter::sums_of(const std::string& cta) const {
   return fmt::format("reinterpret_cast<float*>(workspace + {}) + {}ll * {}", kWorkspaceFlagBytes,
-                     summed_registers(plan_.folds[0]) * plan_.compute_threads, cta);
-}
-
-// Calls a device function for every carried value, with the place of its sums behind `sums`.
-void Emitter::each_sum(const FoldPlan& plan, const std::string& function,
-                       const std::string& argument) {
-  const int threads = plan_.compute_threads;
-  int place = 0;
-  for (const ir::Value* v : plan.fold->results) {
-    out_.line("{}(sums + {}, thread, {}{}, {});", function, place * threads, threads, argument,
-              names_.at(v));
-    place += family_->register_count(v->type.axes, {});
-  }
+                     plan_.summed_registers() * plan_.compute_threads, cta);
 }
 
 // Lets this CTA read what those from `first` to the one before it have handed on. Each flag is seen
@@ -109,7 +91,7 @@ void Emitter::add_sums(const FoldPlan& plan) {
   out_.line("#pragma unroll 1");
   out_.open("for (int from = first_cta; from < cta; ++from) {{");
   each_sum(plan, "read_sums", ", true");
-  out_.line("sums += {};", summed_registers(plan) * plan_.compute_threads);
+  out_.line("sums += {};", plan_.summed_registers() * plan_.compute_threads);
   out_.close();
   out_.close();
 }

@@ -109,29 +109,30 @@ void Emitter::begin_trips() {
 }
 
 // Adds the teams' sums up, in their order. None is put down before the ring is free, which the
-// stores behind it may use too.
+// stores behind it may use too. What follows is for the first team: its branch is left open.
 void Emitter::join_teams(const FoldPlan& fold) {
-  const int threads = plan_.compute_threads, all = plan_.teams * threads;
-  const int vectors = plan_.team_sums_bytes() / (16 * threads * (plan_.teams - 1));
+  const int all = plan_.teams * plan_.compute_threads;
+  const auto name_sums = [&](const std::string& team) {
+    out_.line("float* const sums = reinterpret_cast<float*>(ring) + {} * ({} - 1);",
+              plan_.summed_registers() * plan_.compute_threads, team);
+  };
   out_.line("// sum over the {} teams", plan_.teams);
   out_.line("named_barrier_sync({}, {});", kJoinBarrier, all);
-  const auto each = [&](const std::string& function, const std::string& team) {
-    int first = 0;
-    for (const ir::Value* v : fold.fold->results) {
-      out_.line("{}(reinterpret_cast<float4*>(ring) + {} * ({} * {} + {}) + thread, {}, {});",
-                function, threads, vectors, team, first, threads, names_.at(v));
-      first += plan_.sum_vectors(v);
-    }
-  };
   out_.open("if (team > 0) {{");
-  each("put_sums", "(team - 1)");
+  name_sums("team");
+  each_sum(fold, "write_sums", "");
   out_.line("named_barrier_arrive({}, {});", kJoinBarrier, all);
   // A thread that arrives and leaves would count twice.
   if (plan_.sums_apart) out_.line("cluster_wait();");
   out_.close("} else {");
   out_.open("{{");
   out_.line("named_barrier_sync({}, {});", kJoinBarrier, all);
-  for (int team = 1; team < plan_.teams; ++team) each("add_sums", std::to_string(team - 1));
+  for (int team = 1; team < plan_.teams; ++team) {
+    out_.open("{{");
+    name_sums(std::to_string(team));
+    each_sum(fold, "add_sums", "");
+    out_.close();
+  }
   if (plan_.stores_in_ring) meet();  // until nobody reads the ring
 }
 

@@ -206,10 +206,8 @@ class Emitter {
   void share_setup();
   void share_loop_open();
   void stream_body();
-  int summed_registers(const FoldPlan& plan) const;
   std::int64_t workspace_bytes(int ctas) const;
   std::string sums_of(const std::string& cta) const;
-  void each_sum(const FoldPlan& plan, const std::string& function, const std::string& argument);
   void take_flags(const std::string& first);
   void continue_sums(const FoldPlan& plan);
   void hand_on_sums(const FoldPlan& plan);
@@ -252,6 +250,7 @@ class Emitter {
   void declare_carried(const ir::Op& op);
   void begin_carried(const ir::Op& op);
   void end_carried(const ir::Op& op);
+  void each_sum(const FoldPlan& plan, const std::string& function, const std::string& argument);
   void pipelined_fold(const FoldPlan& plan);
   void name_index(const ir::Op& fold, const std::string& trip);
   void declare_dots(const FoldPlan& plan, const std::string& suffix);

@@ -64,14 +64,15 @@ int Plan::slice_vectors(const FoldPlan& fold) const {
   return vectors;
 }
 
-int Plan::sum_vectors(const ir::Value* sum) const {
-  return (family.register_count(sum->type.axes, {}) + 3) / 4;
+int Plan::summed_registers() const {
+  int count = 0;
+  for (const ir::Value* sum : folds[0].fold->results)
+    count += family.register_count(sum->type.axes, {});
+  return count;
 }
 
 int Plan::team_sums_bytes() const {
-  int vectors = 0;
-  for (const ir::Value* sum : folds[0].fold->results) vectors += sum_vectors(sum);
-  return 16 * vectors * compute_threads * (schedule.fold_teams - 1);
+  return 4 * summed_registers() * compute_threads * (schedule.fold_teams - 1);
 }
 
 Plan Planner::run() {

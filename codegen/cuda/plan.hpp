@@ -246,9 +246,8 @@ struct Plan {
   /// Vectors of four registers that each thread has of a slice of a split fold's sum, and of all.
   int slice_vectors(const ir::Value* sum) const;
   int slice_vectors(const FoldPlan& fold) const;
-  /// Vectors of four registers that a thread has of a sum of the whole tile.
-  int sum_vectors(const ir::Value* sum) const;
-  int team_sums_bytes() const;  ///< of what teams that share trips put down
+  int summed_registers() const;  ///< that a thread has of the first fold's results
+  int team_sums_bytes() const;   ///< of what teams that share trips put down
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

@@ -188,7 +188,7 @@ TEST(Lowering, TeamsTakeTripsInTurn) {
   EXPECT_THAT(text, HasSubstr("trip < end; trip += 2) {"));
   EXPECT_THAT(text, HasSubstr("mbarrier_init(empty + 8 * s, 4);"));
   EXPECT_THAT(text, HasSubstr("mbarrier_init(panel_empty + 8 * s, 8);"));
-  EXPECT_THAT(text, HasSubstr("put_sums("));
+  EXPECT_THAT(text, HasSubstr("write_sums(sums + 0, thread, 128, "));
   EXPECT_THAT(text, Not(HasSubstr("cluster_wait();")));
   // As many as the teams can share evenly, though 7 fit.
   EXPECT_THAT(emit({BM(64), BN(160), stages(7)}), HasSubstr("// fold, 7 stages"));

@@ -103,28 +103,6 @@ __device__ __forceinline__ void add_parts(float* sum, int rank, const float4* fr
   }
   sum[0] = x.x, sum[1] = x.y, sum[2] = x.z, sum[3] = x.w;
 }
-// Puts a thread's sums down as vectors, each so many behind the one before.
-template <int Count>
-__device__ __forceinline__ void put_sums(float4* to, int stride, const float (&sums)[Count]) {
-#pragma unroll
-  for (int i = 0; i < Count; i += 4) {
-    float x[4] = {};
-#pragma unroll
-    for (int j = 0; j < 4 && i + j < Count; ++j) x[j] = sums[i + j];
-    to[i / 4 * stride] = {x[0], x[1], x[2], x[3]};
-  }
-}
-// Adds them to this thread's.
-template <int Count>
-__device__ __forceinline__ void add_sums(const float4* from, int stride, float (&sums)[Count]) {
-#pragma unroll
-  for (int i = 0; i < Count; i += 4) {
-    const float4 x = from[i / 4 * stride];
-    const float parts[4] = {x.x, x.y, x.z, x.w};
-#pragma unroll
-    for (int j = 0; j < 4 && i + j < Count; ++j) sums[i + j] += parts[j];
-  }
-}
 __device__ __forceinline__ void fence_async_proxy() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }

@@ -23,15 +23,6 @@ __device__ __forceinline__ void load_l2(float (&x)[1], const float* from) {
   asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(x[0]) : "l"(from) : "memory");
 }
 
-// Registers of all threads, so many at a time that a warp's accesses are whole lines.
-template <int N>
-__device__ __forceinline__ void write_sums(float* to, int thread, int threads,
-                                           const float (&x)[N]) {
-  constexpr int width = N % 4 == 0 ? 4 : 1;
-#pragma unroll
-  for (int i = 0; i < N; i += width)
-    copy_bytes<4 * width>(to + i * threads + thread * width, &x[i]);
-}
 // Replaces `x` by the sums at `from`, or adds them to it.
 template <int N>
 __device__ __forceinline__ void read_sums(const float* from, int thread, int threads, bool add,
