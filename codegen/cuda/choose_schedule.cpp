@@ -322,11 +322,12 @@ class Chooser {
                      [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });
     std::string reason = "no tile shape fits the tensor core";
     // Where a way is not legal at all, the candidates without are still tried.
-    int tries[3] = {0, 0, 0};
+    int tries[4] = {0, 0, 0, 0};
     for (const Candidate& c : candidates) {
-      const int way = c.schedule.split_fold > 1 ? 1 : c.schedule.ping_pong ? 2 : 0;
+      const Schedule& s = c.schedule;
+      const int way = s.fold_teams > 1 ? 3 : s.split_fold > 1 ? 1 : s.ping_pong ? 2 : 0;
       if (++tries[way] > 64) continue;
-      if (legal(c.schedule, reason)) return c.schedule;
+      if (legal(s, reason)) return s;
     }
     throw ir::Error(
         fmt::format("kernel '{}': no legal schedule found for [{}]; the last refusal: {}",
@@ -369,10 +370,10 @@ class Chooser {
           if (ctas > 1) s.ctas_per_sm = ctas;
           if (sets > 1) s.accumulators = sets;
           out.push_back(s);
+          // A few trips, a second set or another CTA hide a promotion already.
           if (shares_trips && split <= 2 && ctas * sets == 1) {
-            s.fold_teams = 2;
             out.push_back(s);
-            s.fold_teams = 1;
+            out.back().fold_teams = 2;
           }
           if (takes_turns && split * ctas * sets == 1) {
             s.ping_pong = true;
@@ -399,6 +400,7 @@ class Chooser {
     return fold != nullptr && fold->parent == function_.body && is_sum_from_zero(*fold);
   }
 
+  // Whether the schedule so far leaves it to teams to take the trips of the dot's fold in turn.
   bool joins_teams(const ir::Op& dot) const {
     return partial_.fold_teams == 1 && partial_.consumers == 0 && !partial_.ping_pong &&
            !partial_.stream_fold && partial_.order_consumers != 1 && partial_.persistent != 1 &&

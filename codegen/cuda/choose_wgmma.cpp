@@ -19,7 +19,7 @@ constexpr double kBulkEpilogue = 1.77, kDirectEpilogue = 104;
 constexpr double kPart = 174;  // clocks of a part that TMA stores, 64 rows of up to 128 bytes
 constexpr double kColumnEpilogue = 2.72;  // clocks per column of a block, each with a value to load
 constexpr double kFunctionEpilogue = 19.5;  // clocks per 128 elements, of exp or the like
-constexpr double kJoin = 300;               // clocks until all teams have their sums
+constexpr double kJoin = 300;               // clocks until all teams have their sums; not fitted
 constexpr double kTurn = 104;  // clocks, from one team's last product to the other's first
 constexpr double kSplitOverhead = 1050;  // clocks: the cluster's start and meeting
 constexpr double kExchangeBytesPerClock = 9.02;

@@ -96,6 +96,8 @@ void Emitter::fold_bounds(const ir::Op& fold) {
   }
   int s = plan_.schedule.split_fold;
   const FoldPlan* plan = plan_.find_fold(&fold);
+  // A step's columns are known, and every team has a trip in a panel, where it begins with the
+  // panel.
   if (plan != nullptr && (plan->panel_step > 0 || (plan_.shares_trips() && !plan->panels.empty())))
     out_.line("const int share = (trips + {0}) / {1} * {2};", s * kPanelAlignedTrips - 1,
               s * kPanelAlignedTrips, kPanelAlignedTrips);
@@ -104,21 +106,22 @@ void Emitter::fold_bounds(const ir::Op& fold) {
   out_.line("const int begin = min(trips, int(rank) * share), end = min(trips, begin + share);");
 }
 
-void Emitter::advance(const std::string& stage, const std::string& phase, int depth) {
-  out_.open("if (++{} == {}) {{", stage, depth);
-  out_.line("{} = 0;", stage);
+void Emitter::advance(const std::string& place, const std::string& phase, int depth, int step) {
+  if (step == 1) {
+    out_.open("if (++{} == {}) {{", place, depth);
+    out_.line("{} = 0;", place);
+  } else {
+    out_.line("{} += {};", place, step);
+    out_.open("if ({0} >= {1}) {{", place, depth);
+    out_.line("{} -= {};", place, depth);
+  }
   out_.line("{} ^= 1;", phase);
   out_.close();
 }
 
 // A consumer goes on to its next trip's stage.
 void Emitter::next_stage(const std::string& stage, const std::string& phase) {
-  if (!plan_.shares_trips()) return advance(stage, phase, plan_.stages);
-  out_.line("{} += {};", stage, trip_step());
-  out_.open("if ({} >= {}) {{", stage, plan_.stages);
-  out_.line("{} -= {};", stage, plan_.stages);
-  out_.line("{} ^= 1;", phase);
-  out_.close();
+  advance(stage, phase, plan_.stages, trip_step());
 }
 
 // One arrival per warp tells the producers, of every CTA that writes this stage, that it is free.

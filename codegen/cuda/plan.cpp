@@ -205,7 +205,7 @@ void Planner::plan_threads() {
     refuse(fmt::format("consumers={} are to be shared by fold_teams={}: use a multiple of it",
                        schedule().consumers, schedule().fold_teams));
   }
-  const int all_consumers = schedule().ping_pong ? consumers : plan_.teams * consumers;
+  const int all_consumers = plan_.teams * consumers;
   if (all_consumers > 4) refuse(fmt::format("consumers={} is above the limit of 4", all_consumers));
   if (blocks % consumers != 0) {
     refuse(fmt::format("consumers={} doesn't divide the tile's {} blocks of 64 rows; use {}",
@@ -397,9 +397,7 @@ void Planner::plan_split() {
     refuse(fmt::format("split_fold={} is above the portable cluster size of 8",
                        schedule().split_fold));
   }
-  if (plan_.folds.size() != 1 || !plan_.folds[0].splittable) {
-    refuse("split_fold needs exactly one pipelined fold that is a sum");
-  }
+  require_one_sum("split_fold");
   plan_.persistent = false;
   plan_slice();
 }
@@ -412,20 +410,29 @@ void Planner::plan_fold_teams() {
     refuse("fold_teams and order_consumers can't be combined: leave one out");
   if (schedule().persistent == 1)
     refuse("fold_teams is for CTAs of one tile, but persistent=1; leave one out");
+  require_one_sum("fold_teams");
+  require_no_store_before("fold_teams");
+}
+
+// For knobs that share a fold's trips out and add up what each has.
+void Planner::require_one_sum(const std::string& knob) const {
   if (plan_.folds.size() != 1 || !plan_.folds[0].splittable)
-    refuse("fold_teams needs exactly one pipelined fold that is a sum; leave it out");
+    refuse(knob + " needs exactly one pipelined fold that is a sum; leave it out");
   for (const ir::Value* v : plan_.folds[0].fold->results) {
     if (v->type.element == ElementType::f32 && !v->type.is_scalar()) continue;
-    refuse(
-        fmt::format("fold_teams adds sums up that are tiles of f32, one is {} of {}; leave it out",
-                    v->type.is_scalar() ? "a scalar" : "a tile", info(v->type.element).name));
+    refuse(fmt::format("{} adds sums up that are tiles of f32, one is {} of {}; leave it out", knob,
+                       v->type.is_scalar() ? "a scalar" : "a tile", info(v->type.element).name));
   }
+}
+
+// For those whose sharers all run what is before the fold.
+void Planner::require_no_store_before(const std::string& knob) const {
   for (const ir::Op* op : function_.body->ops) {
-    if (op == plan_.folds[0].fold) break;
+    if (op == plan_.folds[0].fold) return;
     if (has_store(*op)) {
-      refuse(
-          "fold_teams has every team run what is before the fold, a store among it; store after "
-          "the fold or leave it out");
+      refuse(knob +
+             " runs what is before the fold several times, a store among it; store after the fold "
+             "or leave it out");
     }
   }
 }

@@ -56,7 +56,8 @@ void Planner::plan_stores() {
 // A sum with what is there is left to TMA; what is computed from it otherwise, to threads.
 void Planner::plan_stored_over(TmaStore& t) {
   t.value = t.store->operand(static_cast<int>(t.dim_order.size()));
-  // Of a streamed tile, only the last piece is stored; of a split one, each CTA has a slice.
+  // Of a streamed tile, only the last piece is stored; of a split one, each CTA has a slice. Teams
+  // all begin the fold, under which it would be brought.
   if (schedule().stream_fold || schedule().split_fold > 1) return;
   const ir::Op* load = load_stored_over(function_, *t.store);
   if (load == nullptr) return;
@@ -180,6 +181,10 @@ int Planner::plan_ring() {
   const auto whole = [&](int stages) {
     return stages / schedule().fold_teams * schedule().fold_teams;
   };
+  if (schedule().stages != whole(schedule().stages)) {
+    refuse(fmt::format("stages={} can't be shared evenly by fold_teams={}; use a multiple of it",
+                       schedule().stages, schedule().fold_teams));
+  }
   const int fit = whole(stages_that_fit());
   plan_.stages = schedule().stages > 0 ? schedule().stages : whole(std::min(fit, most_stages()));
   if (plan_.stages < 1) {
@@ -204,17 +209,12 @@ int Planner::plan_ring() {
 
 // Teams put their sums down where the ring was.
 void Planner::check_team_sums(int ring) const {
-  const int teams = schedule().fold_teams;
-  if (plan_.stages % teams != 0) {
-    refuse(fmt::format("stages={} can't be shared evenly by fold_teams={}; use a multiple of it",
-                       plan_.stages, teams));
-  }
   const int bytes = plan_.team_sums_bytes();
   if (bytes > ring) {
     refuse(
         fmt::format("fold_teams={} need {} bytes to add their sums up, the ring has {}; use more "
                     "stages or a smaller tile",
-                    teams, bytes, ring));
+                    schedule().fold_teams, bytes, ring));
   }
 }
 

@@ -37,28 +37,13 @@ void Planner::plan_stream() {
   if (schedule().ping_pong) refuse("stream_fold=1 and ping_pong can't be combined: leave one out");
   if (schedule().persistent == 0)
     refuse("stream_fold=1 is for CTAs that loop over tiles, but persistent=0; leave one out");
-  if (plan_.folds.size() != 1 || !plan_.folds[0].splittable)
-    refuse("stream_fold needs exactly one pipelined fold that is a sum; leave it out");
-  const ir::Op& fold = *plan_.folds[0].fold;
-  for (const ir::Value* v : fold.results) {
-    if (v->type.element == ElementType::f32 && !v->type.is_scalar()) continue;
-    refuse(fmt::format(
-        "stream_fold hands on sums that are tiles of f32, one is {} of {}; leave it out",
-        v->type.is_scalar() ? "a scalar" : "a tile", info(v->type.element).name));
-  }
-  if (!is_same_for_all_tiles(fold.operand(0))) {
+  require_one_sum("stream_fold");
+  if (!is_same_for_all_tiles(plan_.folds[0].fold->operand(0))) {
     refuse(
         "stream_fold shares trips out evenly, but their number isn't one that all tiles have; "
         "leave it out");
   }
-  for (const ir::Op* op : function_.body->ops) {
-    if (op == &fold) break;
-    if (has_store(*op)) {
-      refuse(
-          "stream_fold runs what is before the fold once for every part of it, a store among it; "
-          "store after the fold or leave it out");
-    }
-  }
+  require_no_store_before("stream_fold");
   const int ctas = request_.target.sm_count * plan_.ctas_per_sm, most = kWorkspaceFlagBytes / 4;
   if (ctas > most)
     refuse(fmt::format("stream_fold has flags for {} CTAs, the device holds {}", most, ctas));

@@ -56,6 +56,8 @@ class Planner {
   void plan_split();
   void plan_slice();
   void plan_fold_teams();
+  void require_one_sum(const std::string& knob) const;
+  void require_no_store_before(const std::string& knob) const;
   void plan_stream();  // plan_stream.cpp
   int position_of(const std::string& name) const;
   void plan_multicast();

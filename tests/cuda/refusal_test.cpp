@@ -124,6 +124,7 @@ TEST(Refusals, FoldTeams) {
   // A stage that teams took turns at would be waited for by the wrong phase.
   EXPECT_THAT(refusal(gemm, {stages(5)}),
               HasSubstr("stages=5 can't be shared evenly by fold_teams=2; use a multiple of it"));
+  EXPECT_THAT(refusal(gemm, {stages(20)}), HasSubstr("8 stages would fit"));
   EXPECT_THAT(refusal(fp8_gemm(), {BM(128), BN(144), fold_teams(2), stages(2)}),
               HasSubstr("fold_teams=2 need 73728 bytes to add their sums up, the ring has 69632"));
   const std::string one_fold = "fold_teams needs exactly one pipelined fold that is a sum";
@@ -133,41 +134,80 @@ TEST(Refusals, FoldTeams) {
   EXPECT_THAT(refusal(gemm, {}, {{"M", 100}, {"N", 72}, {"K", 200}}), HasSubstr(one_fold));
 }
 
-TEST(Refusals, StreamFoldOfOtherFolds) {
-  const auto refused = [](const auto& body) {
-    const auto k =
-        kernel("product", in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<f32>("d", M, N),
-               [=](auto a, auto b, auto d) {
-                 return grid(M / BM, N / BN, [=](auto i, auto j) {
-                   const auto block = [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); };
-                   return body(block, d(BM[i], BN[j]), i);
-                 });
-               });
-    return refusal(k, {BM(64), BN(64), stream_fold()});
-  };
-  EXPECT_EQ(refused([](auto block, auto d, auto) {
-              return stores(store(d, sum(K / BK, block)), store(d, 1.0f));
-            }),
-            "");
-  EXPECT_THAT(refused([](auto block, auto d, auto) {
-                fold(2, 0, [=](auto, auto carried) {
-                  store(d, 1.0f);
-                  return carried;
+/// A kernel with a product of one-byte operands, block by block, of which `body` makes what it
+/// does.
+auto folded_product(const auto& body) {
+  return kernel("product", in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<f32>("d", M, N),
+                [=](auto a, auto b, auto d) {
+                  return grid(M / BM, N / BN, [=](auto i, auto j) {
+                    const auto block = [=](auto k) {
+                      return dot(a(BM[i], BK[k]), b(BN[j], BK[k]));
+                    };
+                    return body(block, d(BM[i], BN[j]), i);
+                  });
                 });
-                return store(d, sum(K / BK, block));
-              }),
-              HasSubstr("what is before the fold once for every part of it, a store among it"));
-  EXPECT_THAT(refused([](auto block, auto d, auto i) { return store(d, sum(i + 1, block)); }),
+}
+
+std::string refused_fold(const Knob& knob, const auto& body) {
+  return refusal(folded_product(body), {BM(64), BN(64), knob});
+}
+
+TEST(Refusals, SharedTripsOfOtherFolds) {
+  const auto store_before = [](auto block, auto d, auto) {
+    fold(2, 0, [=](auto, auto carried) {
+      store(d, 1.0f);
+      return carried;
+    });
+    return store(d, sum(K / BK, block));
+  };
+  for (const auto& [name, knob] : {std::pair{"split_fold", split_fold(2)},
+                                   {"stream_fold", stream_fold()},
+                                   {"fold_teams", fold_teams(2)}}) {
+    SCOPED_TRACE(name);
+    const std::string one_sum =
+        std::string(name) + " needs exactly one pipelined fold that is a sum";
+    EXPECT_EQ(refused_fold(knob,
+                           [](auto block, auto d, auto) {
+                             return stores(store(d, sum(K / BK, block)), store(d, 1.0f));
+                           }),
+              "");
+    EXPECT_THAT(refused_fold(knob,
+                             [](auto block, auto d, auto) {
+                               return store(d, fold(K / BK, 1.0f,
+                                                    [=](auto k, auto x) { return x + block(k); }));
+                             }),
+                HasSubstr(one_sum));
+    EXPECT_THAT(
+        refused_fold(knob, [](auto block, auto d,
+                              auto) { return store(d, sum(K / BK, block) * sum(N / BK, block)); }),
+        HasSubstr(one_sum));
+    EXPECT_THAT(refused_fold(knob,
+                             [](auto block, auto d, auto) {
+                               const auto [x, n] =
+                                   fold(K / BK, tuple(0.0f, 0.0f), [=](auto k, auto x, auto n) {
+                                     return tuple(x + block(k), n + 1.0f);
+                                   });
+                               return store(d, x * n);
+                             }),
+                HasSubstr(std::string(name) +
+                          " adds sums up that are tiles of f32, one is a scalar of f32"));
+  }
+  // The CTAs of a split fold store the same before it; the others would run it again.
+  EXPECT_EQ(refused_fold(split_fold(2), store_before), "");
+  for (const Knob& knob : {stream_fold(), fold_teams(2)}) {
+    EXPECT_THAT(refused_fold(knob, store_before),
+                HasSubstr("runs what is before the fold several times, a store among it"));
+  }
+  // What can't be shared isn't picked either.
+  const ProblemSizes sizes = {{"M", 1024}, {"N", 576}, {"K", 7168}};
+  const auto just_sum = [](auto block, auto d, auto) { return store(d, sum(K / BK, block)); };
+  EXPECT_THAT(folded_product(just_sum).with({accumulators(1)}).emit(sizes),
+              HasSubstr("fold_teams=2"));
+  EXPECT_THAT(folded_product(store_before).with({accumulators(1)}).emit(sizes),
+              Not(HasSubstr("fold_teams=")));
+  EXPECT_THAT(refused_fold(stream_fold(),
+                           [](auto block, auto d, auto i) { return store(d, sum(i + 1, block)); }),
               HasSubstr("their number isn't one that all tiles have"));
-  const std::string one_sum = "exactly one pipelined fold that is a sum";
-  EXPECT_THAT(refused([](auto block, auto d, auto) {
-                return store(d, fold(K / BK, 1.0f, [=](auto k, auto x) { return x + block(k); }));
-              }),
-              HasSubstr(one_sum));
-  EXPECT_THAT(refused([](auto block, auto d, auto) {
-                return store(d, sum(K / BK, block) * sum(N / BK, block));
-              }),
-              HasSubstr(one_sum));
 }
 
 TEST(Refusals, Stores) {
