@@ -34,7 +34,9 @@ constexpr char kUsage[] =
     "  --compile-only  no GPU needed: registers, spills and compile times for sm_90a; fails where\n"
     "                  a schedule is refused, spills or has its wgmma serialised\n"
     "  --json          a JSON object per line instead of a table\n"
-    "  --best          writes the fastest right schedule of every kernel and shape, as lines that\n"
+    "  --best          writes the fastest right schedule of every kernel and shape that isn't "
+    "known\n"
+    "                  to spill or to have its wgmma serialised, as lines that\n"
     "                  octile_bench --schedules reads\n"
     "  --emit          a folder for the printed CUDA of every line, 0.cu, 1.cu, ...\n";
 
@@ -195,11 +197,21 @@ void print_json(const Entry& entry) {
   std::fflush(stdout);
 }
 
+bool spills_or_waits(const PtxasReport& report) {
+  return report.spills() || report.wgmma_serialized;
+}
+
+// A kernel without registers is one whose report is missing.
+bool compiles_clean(const Entry& entry) {
+  return entry.variant && entry.variant->kernel.report.registers > 0 &&
+         !spills_or_waits(entry.variant->kernel.report);
+}
+
 // Written after every row, so that a sweep that is cut short leaves a table.
 void write_best(const std::string& path, const std::vector<Entry>& entries) {
   std::map<std::pair<std::string, Shape>, const Entry*> best;
   for (const Entry& entry : entries) {
-    if (!entry.timing) continue;
+    if (!entry.timing || spills_or_waits(entry.variant->kernel.report)) continue;
     const Entry*& slot = best[{entry.line.kernel, entry.line.shape}];
     if (slot == nullptr || entry.timing->median_us < slot->timing->median_us) slot = &entry;
   }
@@ -212,11 +224,6 @@ void write_best(const std::string& path, const std::vector<Entry>& entries) {
     file << to_string(line) << figures << "\n";
   }
   if (!file.flush()) throw Error("can't write " + path);
-}
-
-bool compiles_clean(const Entry& entry) {
-  return entry.variant && !entry.variant->kernel.report.spills() &&
-         !entry.variant->kernel.report.wgmma_serialized;
 }
 
 int run(int argc, char** argv) {
