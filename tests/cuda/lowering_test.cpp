@@ -25,6 +25,10 @@ auto weight_gradient() {
                              kernels::accumulate<f32>());
 }
 
+std::string fp8_text(std::initializer_list<Knob> knobs) {
+  return fp8_gemm().with(knobs).emit(kSizes);
+}
+
 // The number of rows of the other operand's tiles is known at the launch.
 TEST(Lowering, OperandsOfFewReadersAreEvictedFirst) {
   const std::string text = fp8_gemm().with({BM(64), BN(64)}).emit(kSizes);
@@ -164,26 +168,20 @@ TEST(Lowering, RowsAreStoredInAsFewPartsAsMakeThemUp) {
 
 // The CTAs of a split fold send each other neighbouring columns, and store them in bulk.
 TEST(Lowering, SplitFoldsShareNeighbouringColumnsOut) {
-  const auto emit = [](std::initializer_list<Knob> knobs) {
-    return fp8_gemm().with(knobs).emit(kSizes);
-  };
-  const std::string text = emit({BM(64), BN(64), split_fold(2)});
+  const std::string text = fp8_text({BM(64), BN(64), split_fold(2)});
   EXPECT_THAT(text, HasSubstr("send_floats("));
   EXPECT_THAT(text, HasSubstr("_t += int(rank) * 32;"));
   EXPECT_THAT(text, HasSubstr("+ int(rank) * 32), int("));  // of the bulk store
   // Small sums have room beside the ring, where they may come before it is empty.
   EXPECT_THAT(text, HasSubstr("cluster_arrive();  // sums may come"));
-  EXPECT_THAT(emit({BM(128), BN(192), split_fold(2)}), Not(HasSubstr("// sums may come")));
+  EXPECT_THAT(fp8_text({BM(128), BN(192), split_fold(2)}), Not(HasSubstr("// sums may come")));
   // A consumer's two blocks of rows go to a CTA each.
-  EXPECT_THAT(emit({BM(256), BN(128), split_fold(2)}), HasSubstr("_t += int(rank) * 64;"));
+  EXPECT_THAT(fp8_text({BM(256), BN(128), split_fold(2)}), HasSubstr("_t += int(rank) * 64;"));
 }
 
 // Teams have a stage each, all read panels, and the first one goes on from the trip that is last.
 TEST(Lowering, TeamsTakeTripsInTurn) {
-  const auto emit = [](std::initializer_list<Knob> knobs) {
-    return fp8_gemm().with(knobs).emit(kSizes);
-  };
-  const std::string text = emit({BM(64), BN(72), fold_teams(2)});
+  const std::string text = fp8_text({BM(64), BN(72), fold_teams(2)});
   EXPECT_THAT(text, HasSubstr("const int own = begin + (end - begin + 1 - team) % 2;"));
   EXPECT_THAT(text, HasSubstr("trip < end; trip += 2) {"));
   EXPECT_THAT(text, HasSubstr("mbarrier_init(empty + 8 * s, 4);"));
@@ -191,10 +189,10 @@ TEST(Lowering, TeamsTakeTripsInTurn) {
   EXPECT_THAT(text, HasSubstr("write_sums(sums + 0, thread, 128, "));
   EXPECT_THAT(text, Not(HasSubstr("cluster_wait();")));
   // As many as the teams can share evenly, though 7 fit.
-  EXPECT_THAT(emit({BM(64), BN(160), stages(7)}), HasSubstr("// fold, 7 stages"));
-  EXPECT_THAT(emit({BM(64), BN(160), fold_teams(2)}), HasSubstr("// fold, 6 stages"));
+  EXPECT_THAT(fp8_text({BM(64), BN(160), stages(7)}), HasSubstr("// fold, 7 stages"));
+  EXPECT_THAT(fp8_text({BM(64), BN(160), fold_teams(2)}), HasSubstr("// fold, 6 stages"));
   // Threads that have said that sums may come wait for the cluster before they leave.
-  EXPECT_THAT(emit({BM(64), BN(64), fold_teams(2), split_fold(2)}),
+  EXPECT_THAT(fp8_text({BM(64), BN(64), fold_teams(2), split_fold(2)}),
               AllOf(HasSubstr("cluster_arrive();  // sums may come"),
                     HasSubstr("named_barrier_arrive(6, 256);\n        cluster_wait();")));
 }
@@ -243,15 +241,12 @@ TEST(Lowering, ProducersSpareRegistersForScales) {
 }
 
 TEST(Lowering, AnIdleWarpSendsOffTilesWhereThereIsANextOne) {
-  const auto emit = [](std::initializer_list<Knob> knobs) {
-    return fp8_gemm().with(knobs).emit(kSizes);
-  };
-  const std::string text = emit({BM(128), BN(128)});
+  const std::string text = fp8_text({BM(128), BN(128)});
   EXPECT_THAT(text, HasSubstr("if (warp == 11) {  // stores"));
   EXPECT_THAT(text, HasSubstr("mbarrier_arrive(store_full"));
   EXPECT_THAT(text, Not(HasSubstr("if (thread % 128 == 0) tma_store_wait_read")));
   for (const Knob& knob : {persistent(false), ping_pong(), stream_fold()}) {
-    const std::string other = emit({BM(128), BN(128), knob});
+    const std::string other = fp8_text({BM(128), BN(128), knob});
     EXPECT_THAT(other, Not(HasSubstr("store_full")));
     EXPECT_THAT(other, HasSubstr("if (thread % 128 == 0) tma_store_wait_read"));
   }
