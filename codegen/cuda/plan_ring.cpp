@@ -187,9 +187,18 @@ int Planner::plan_ring() {
   }
   const int fit = whole(stages_that_fit());
   plan_.stages = schedule().stages > 0 ? schedule().stages : whole(std::min(fit, most_stages()));
-  if (plan_.stages < 1) {
-    refuse(fmt::format("one stage takes {} bytes{}, {} are left", plan_.stage_bytes,
-                       plan_.shares_trips() ? ", of each team," : "", ring_room()));
+  const int held = most_held_stages();
+  const std::string of_each = plan_.shares_trips() ? ", of each team," : "";
+  if (schedule().stages > 0 && schedule().stages < held) {
+    refuse(
+        fmt::format("stages={}, but {} are held at a time, as the next product is issued before "
+                    "the last is waited for; use stages={} or more",
+                    schedule().stages, held, held));
+  }
+  if (plan_.stages < held) {
+    refuse(fmt::format("{} take {} bytes{}, {} are left",
+                       held > schedule().fold_teams ? "two stages" : "one stage",
+                       held / schedule().fold_teams * plan_.stage_bytes, of_each, ring_room()));
   }
   if (plan_.stages > fit) {
     refuse(fmt::format("stages={} of {} bytes need {}, {} are left; {} stages would fit",
@@ -205,6 +214,14 @@ int Planner::plan_ring() {
                     plan_.sums_bytes, ring));
   }
   return ring;
+}
+
+// Stages that consumers hold at a time, those of all teams: fewer would never be full again.
+int Planner::most_held_stages() const {
+  const bool issues_ahead =
+      std::any_of(plan_.folds.begin(), plan_.folds.end(),
+                  [](const FoldPlan& f) { return f.in_place || f.sets == 2; });
+  return schedule().fold_teams * (issues_ahead ? 2 : 1);
 }
 
 // Teams put their sums down where the ring was.

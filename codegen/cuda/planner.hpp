@@ -71,6 +71,7 @@ class Planner {
   int copy_ring();
   int plan_ring();
   int most_stages() const;
+  int most_held_stages() const;
   int shared_limit() const;
   int ring_room() const;
   int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }

@@ -60,6 +60,23 @@ TEST(Refusals, Registers) {
   EXPECT_EQ(refusal(fp8_gemm(), {BM(128), BN(128), consumers(1), ctas_per_sm(2)}), "");
 }
 
+// A product that is issued before the last one is waited for holds a stage more: a ring of fewer
+// would wait for itself for ever.
+TEST(Refusals, StagesThatAreHeld) {
+  const std::string held = "are held at a time, as the next product is issued before the last";
+  EXPECT_EQ(refusal(tensor_scaled_gemm(), {BM(64), BN(64), stages(2)}), "");
+  EXPECT_THAT(refusal(tensor_scaled_gemm(), {BM(64), BN(64), stages(1)}),
+              AllOf(HasSubstr("stages=1, but 2 " + held), HasSubstr("use stages=2 or more")));
+  EXPECT_EQ(refusal(fp8_gemm(), {BM(64), BN(64), stages(1)}), "");
+  const auto teams = fp8_gemm().with({BM(64), BN(64), fold_teams(2)});
+  EXPECT_EQ(refusal(teams, {stages(2)}), "");
+  EXPECT_EQ(refusal(teams, {stages(4), accumulators(2)}), "");
+  EXPECT_THAT(refusal(teams, {stages(2), accumulators(2)}), HasSubstr("stages=2, but 4 " + held));
+  // What fits by itself counts too.
+  EXPECT_THAT(refusal(fp8_gemm(), {BM(8), BN(64), fold_teams(4), accumulators(2), ctas_per_sm(3)}),
+              HasSubstr("two stages take 18432 bytes, of each team,"));
+}
+
 TEST(Refusals, SharedMemoryOfSeveralCtas) {
   EXPECT_EQ(refusal(fp8_gemm(), {BM(64), BN(128), ctas_per_sm(2), stages(3)}), "");
   EXPECT_THAT(refusal(fp8_gemm(), {BM(64), BN(128), ctas_per_sm(2), stages(5)}),
