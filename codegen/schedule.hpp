@@ -36,6 +36,7 @@ struct Schedule {
   int swap_operands = -1;     ///< 1: the dot's first operand on wgmma's N side; -1 automatic
   int mma_sync = -1;          ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
   int transpose_panels = -1;  ///< 1: loader warps read panels of scales, 0: TMA; -1 automatic
+  int tile_pieces = -1;       ///< 1: tiles in pieces that no block of scales ends in; -1 automatic
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
   int epilogue_overlap = -1;  ///< 1: a TMA store stages a whole tile, which drains under the next
                               ///< fold; 0: the room goes to the ring, parts of the tile take turns

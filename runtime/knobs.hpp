@@ -158,6 +158,13 @@ inline Knob mma_sync(bool on = true) {
 inline Knob transpose_panels(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.transpose_panels = k.number(); }, on};
 }
+/// Where a tile of columns spans blocks of scales that end somewhere else in each tile: it is put
+/// together of pieces of powers of two (136 columns of 128 and 8), each from its own region of the
+/// axis, so that no block ends inside of one and all tiles look alike (true), or is contiguous, and
+/// scales are chosen column by column (false). See docs/runtime.md.
+inline Knob tile_pieces(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.tile_pieces = k.number(); }, on};
+}
 /// Stores through shared memory and TMA (true), or straight from registers (false).
 inline Knob tma_store(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.tma_store = k.number(); }, on};

@@ -479,8 +479,20 @@ class Chooser {
       if (ir::info(op->kind).function && op->result()->type.axes.size() > 1)
         t.epilogue_functions += op->kind == OpKind::erf ? 2 : 1;
     }
+    if (const int pieces = pieces_of(dot, c.swap ? x : y, run, t, s)) t.row_scales = pieces;
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
+  }
+
+  // Of a tile whose columns share scales in runs that end inside of it: the pieces that it would be
+  // put together of, or none (plan_pieces.cpp has what that takes).
+  int pieces_of(const ir::Op& dot, ir::AxisId axis, std::int64_t run, const WgmmaTiles& t,
+                const Schedule& s) const {
+    if (t.row_scales == 1 || !t.by_tma || !t.bulk_store || t.epilogue_columns || t.epilogue_tiles ||
+        dot.attr.axis == axis || s.tile_pieces == 0 || s.split_fold > 1 || s.cluster > 1 ||
+        s.stream_fold)
+      return 0;
+    return static_cast<int>(tile_pieces(t.n, run & -run).size());
   }
 
   // Of a tensor that TMA can't read.

@@ -185,8 +185,38 @@ void Emitter::prepare_trip(const FoldPlan& plan) {
       continue;
     }
     materialize(*op);
-    out_.line("pin_registers({});", names_.at(op->result()));
+    keep_ready(op->result());
   }
+}
+
+// The digit that counts along an axis in pieces, of a tile that is the same all along each piece;
+// or null.
+const Factor* Emitter::piece_digit(const ir::Value* v) {
+  const ir::AxisId axis = plan_.tile_pieces.axis;
+  if (axis < 0 || !v->type.has_axis(axis)) return nullptr;
+  const auto digits = family_->registers({axis}, analysis_.runs(v));
+  return digits.size() == 1 && digits[0]->place == plan_.tile_pieces.pieces.back().size ? digits[0]
+                                                                                        : nullptr;
+}
+
+// Keeps what was computed from being computed later. Elements of a piece share a register.
+void Emitter::keep_ready(const ir::Value* v) {
+  const std::string name = names_.at(v);
+  const Factor* digit = piece_digit(v);
+  if (digit == nullptr) return out_.line("pin_registers({});", name);
+  const Runs runs = analysis_.runs(v);
+  std::string first = "0";
+  for (const TilePieces::Piece& p : plan_.tile_pieces.pieces) {
+    if (p.first == 0) continue;
+    first = fmt::format("{0} < {1} ? {2} : {1}", digit->var, p.first / digit->place, first);
+  }
+  int loops = open_loops(v->type.axes, runs);
+  out_.line("const int first = {};", first);
+  out_.line("auto at = [&](int {}) {{ return {}; }};", digit->var,
+            family_->register_index(v->type.axes, runs));
+  out_.line("if ({} == first) asm volatile(\"\" : \"+f\"({}[at(first)]));", digit->var, name);
+  out_.line("{0}[at({1})] = {0}[at(first)];", name, digit->var);
+  close_loops(loops);
 }
 
 // Small tiles that a block's results are scaled by: computed, and kept from being computed later,
@@ -198,6 +228,8 @@ bool Emitter::is_ready_made(const FoldPlan& plan, const ir::Op& op) {
   const ir::Value* v = op.result();
   if (v->type.is_scalar() || v->type.element != ElementType::f32) return false;
   int registers = family_->register_count(v->type.axes, analysis_.runs(v));
+  if (const Factor* digit = piece_digit(v))
+    registers = registers / digit->size * static_cast<int>(plan_.tile_pieces.pieces.size());
   if (registers > kMostRegisters) return false;
   const auto users = users_.find(v);
   if (users == users_.end() ||

@@ -194,6 +194,26 @@ void Emitter::tile_loop_open() {
   }
   if (plan_.cluster_position >= 0)
     out_.line("const bool tile_valid = grid_{0} < tiles_{0};", plan_.cluster_position);
+  name_pieces();
+}
+
+// How far each piece of a tile is from where a contiguous tile begins.
+void Emitter::name_pieces() {
+  const TilePieces& t = plan_.tile_pieces;
+  for (std::size_t p = 0; p < t.pieces.size(); ++p) {
+    const auto [first, size] = t.pieces[p];
+    const std::string before =
+        first > 0 ? fmt::format("tiles_{} * {}ll ", t.position, first) : std::string{};
+    out_.line("const long long piece_{} = {}- grid_{} * {};", p, before, t.position,
+              analysis_.extent(t.axis) - size);
+  }
+}
+
+// The first index of a piece of the tile, where `axis` has pieces; of the tile elsewhere.
+std::string Emitter::first_text(const AffineIndex& index, int piece) {
+  std::string text = sum_text(index);
+  if (plan_.tile_pieces.cover(index.axis)) text += fmt::format(" + piece_{}", piece);
+  return text;
 }
 
 std::string Emitter::sum_text(const AffineIndex& index) {
@@ -205,28 +225,35 @@ std::string Emitter::sum_text(const AffineIndex& index) {
 }
 
 void Emitter::produce_tma(const TmaLoad& t) {
-  std::size_t rank = t.dim_order.size();
-  std::vector<std::string> base;
-  for (int dim : t.dim_order) base.push_back(sum_text(*analysis_.affine(t.load->operand(dim))));
-  int ctas = t.multicast ? plan_.schedule.cluster : 1, slice = t.box_rows / ctas;
   for (int chunk = 0; chunk < t.chunks; ++chunk) {
-    std::string coordinates;
-    for (std::size_t d = 0; d < rank; ++d) {
-      std::string c = base[d];
-      if (d == 0 && chunk > 0) c += fmt::format(" + {}", chunk * t.chunk_elements);
-      if (d == 1 && ctas > 1) c += fmt::format(" + int(rank) * {}", slice);
-      coordinates += fmt::format(", int({})", c);
-    }
-    std::string to = fmt::format("to + {}", t.offset + chunk * t.rows * t.swizzle);
-    if (ctas > 1) to += fmt::format(" + rank * {}", slice * t.swizzle);
-    std::string_view name = function_.params[static_cast<std::size_t>(t.load->attr.index)].name;
-    if (ctas > 1) {
-      out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, policy_{}, {}{});  // {}", rank,
-                to, t.map, t.map, (1 << ctas) - 1, coordinates, name);
-    } else {
-      out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, policy_{}{});  // {}", rank, to, t.map,
-                t.map, coordinates, name);
-    }
+    if (t.maps.empty()) produce_box(t, chunk, t.map, 0);
+    for (std::size_t p = 0; p < t.maps.size(); ++p)
+      produce_box(t, chunk, t.maps[p], static_cast<int>(p));
+  }
+}
+
+// One copy: of a chunk along K, all rows or those of a piece.
+void Emitter::produce_box(const TmaLoad& t, int chunk, int map, int piece) {
+  std::size_t rank = t.dim_order.size();
+  int ctas = t.multicast ? plan_.schedule.cluster : 1, slice = t.box_rows / ctas;
+  std::string coordinates;
+  for (std::size_t d = 0; d < rank; ++d) {
+    std::string c = first_text(*analysis_.affine(t.load->operand(t.dim_order[d])), piece);
+    if (d == 0 && chunk > 0) c += fmt::format(" + {}", chunk * t.chunk_elements);
+    if (d == 1 && ctas > 1) c += fmt::format(" + int(rank) * {}", slice);
+    coordinates += fmt::format(", int({})", c);
+  }
+  const int row =
+      t.maps.empty() ? 0 : plan_.tile_pieces.pieces[static_cast<std::size_t>(piece)].first;
+  std::string to = fmt::format("to + {}", t.offset + chunk * t.rows * t.swizzle + row * t.swizzle);
+  if (ctas > 1) to += fmt::format(" + rank * {}", slice * t.swizzle);
+  std::string_view name = function_.params[static_cast<std::size_t>(t.load->attr.index)].name;
+  if (ctas > 1) {
+    out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, policy_{}, {}{});  // {}", rank, to,
+              map, t.map, (1 << ctas) - 1, coordinates, name);
+  } else {
+    out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, policy_{}{});  // {}", rank, to, map,
+              t.map, coordinates, name);
   }
 }
 

@@ -142,18 +142,21 @@ void Emitter::copy_panels(const FoldPlan& fold) {
   out_.line("const u32 to = panels + slot * {};", plan_.panel_bytes);
   for (const PanelLoad& p : fold.panels) {
     if (p.transposed) continue;
-    std::string coordinates;
-    for (int dim : p.dim_order) coordinates += fmt::format(", int({})", first_index(p, dim));
-    out_.line("tma_load_{}d(to + {}, map_{}, panel_full + 8 * slot, kEvictNormal{});  // {}",
-              p.dim_order.size(), p.offset, p.map, coordinates,
-              function_.params[static_cast<std::size_t>(p.load->attr.index)].name);
+    for (int row = 0; row < (p.in_pieces ? p.rows : 1); ++row) {
+      std::string coordinates;
+      for (int dim : p.dim_order) coordinates += fmt::format(", int({})", first_index(p, dim, row));
+      out_.line("tma_load_{}d(to + {}, map_{}, panel_full + 8 * slot, kEvictNormal{});  // {}",
+                p.dim_order.size(),
+                p.offset + row * p.row_step(plan_.panel_trips) * 4 * plan_.panel_trips, p.map,
+                coordinates, function_.params[static_cast<std::size_t>(p.load->attr.index)].name);
+    }
   }
 }
 
-// The first element of a panel along `dim`.
-std::string Emitter::first_index(const PanelLoad& p, int dim) {
+// The first element of a panel along `dim`, or that of one of the tile's pieces.
+std::string Emitter::first_index(const PanelLoad& p, int dim, int piece) {
   auto form = analysis_.affine(p.load->operand(dim));
-  std::string first = sum_text(*form);
+  std::string first = first_text(*form, piece);
   return form->divisor > 1 ? fmt::format("({}) / {}", first, form->divisor) : first;
 }
 
@@ -256,7 +259,8 @@ void Emitter::read_panel(const PanelLoad& p) {
   std::string name = name_of(v);
   if (p.chooses_rows()) {
     for (int row = 0; row < p.rows; ++row)
-      out_.line("{}_next[{}] = *{};", name, row, panel_address(p, std::to_string(row)));
+      out_.line("{}_next[{}] = *{};", name, row,
+                panel_address(p, std::to_string(row * p.row_step(plan_.panel_trips))));
     return;
   }
   Runs runs = analysis_.runs(v);
@@ -315,12 +319,22 @@ void Emitter::panel_load(const PanelLoad& p) {
               element = name + "_next[" + at + "]";
   if (p.chooses_rows()) {
     element = fmt::format("{}_next[{}]", name, p.rows - 1);
-    if (p.rows > 1) {
+    if (p.rows > 1 && !p.in_pieces) {
       std::string first = sum_text(*analysis_.affine(p.load->operand(p.row_dim())));
       out_.line("const int {}_first = int(({}) % {});", name, first, p.divisor);
     }
     for (int row = p.rows - 2; row >= 0; --row) {
       ir::AxisId axis = v->type.axes[0];
+      if (p.in_pieces) {
+        // Of the loops alone: what a thread adds never leads out of a run, nor out of a piece.
+        std::string place = "0";
+        for (const Factor* f : family_->registers({axis}, runs))
+          place += fmt::format(" + {} * {}", f->var, f->place);
+        element = fmt::format("{} < {} ? {}_next[{}] : {}", place,
+                              plan_.tile_pieces.pieces[static_cast<std::size_t>(row) + 1].first,
+                              name, row, element);
+        continue;
+      }
       std::string place = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
       element = fmt::format("{0}_first + {1} < {2} ? {0}_next[{3}] : {4}", name, place,
                             (row + 1) * p.divisor, row, element);

@@ -62,11 +62,14 @@ class Emitter {
   void produce_fold(const FoldPlan& fold);
   void name_policies();
   void produce_tma(const TmaLoad& load);
+  void produce_box(const TmaLoad& t, int chunk, int map, int piece);
   void name_places();
   void renew_places();
   void consumer();
   void fold_bounds(const ir::Op& fold);
   std::string sum_text(const AffineIndex& index);
+  std::string first_text(const AffineIndex& index, int piece);
+  void name_pieces();
   int loader_warps() const;
   bool is_for_hopper() const;
   std::string tiles_text() const;
@@ -179,7 +182,7 @@ class Emitter {
   void transpose_panels(const FoldPlan& fold);
   int parts_ahead(const FoldPlan& fold) const;
   void begin_rows(const PanelLoad& panel, int ahead);
-  std::string first_index(const PanelLoad& panel, int dim);
+  std::string first_index(const PanelLoad& panel, int dim, int piece = 0);
   int trips_ahead(const FoldPlan& fold) const;
   std::string panel_address(const PanelLoad& panel, const std::string& row) const;
   void read_panel_rows(const PanelLoad& panel, const Runs& runs);
@@ -258,6 +261,8 @@ class Emitter {
   void issue_block(const FoldPlan& plan, int block, const std::string& suffix);
   void prepare_trip(const FoldPlan& plan);
   bool is_ready_made(const FoldPlan& plan, const ir::Op& op);
+  const Factor* piece_digit(const ir::Value* v);
+  void keep_ready(const ir::Value* v);
   void wait_stage();
   void ask_stage();
   void finish_block(const FoldPlan& plan, int block, const std::string& suffix, int pending);

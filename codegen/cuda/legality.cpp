@@ -47,6 +47,7 @@ std::string value_problem(const Schedule& s) {
                                     {"swap_operands", s.swap_operands},
                                     {"mma_sync", s.mma_sync},
                                     {"transpose_panels", s.transpose_panels},
+                                    {"tile_pieces", s.tile_pieces},
                                     {"tma_store", s.tma_store},
                                     {"epilogue_overlap", s.epilogue_overlap}}) {
     if (value < -1 || value > 1) return out_of_range(knob, value, kSwitch);
@@ -84,6 +85,7 @@ std::string wgmma_knob(const Schedule& s) {
        s.epilogue_overlap >= 0},
       {"stream_fold=1 shares out trips of wgmma's ring, which mma.sync doesn't have; leave it out",
        s.stream_fold},
+      {"tile_pieces=1 is for scales of wgmma's pipelined folds; leave it out", s.tile_pieces == 1},
       {"tma_store=1 stages warpgroups' tiles; stores of mma.sync's go straight to memory; leave it "
        "out",
        s.tma_store == 1},

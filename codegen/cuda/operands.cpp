@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cctype>
 #include <map>
 #include <numeric>
@@ -169,9 +170,16 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
     if (rows.is_padded() || columns.is_padded() || bytes % 16 != 0) return {};
     t.row_bytes = bytes;
     t.element_bytes = size_in_bytes(param.element);
-    for (int first = 0, width = 128; first < bytes; first += width) {
-      while (width > bytes - first) width /= 2;
-      t.columns.push_back({first, width, 0});
+    const bool in_pieces = plan.tile_pieces.cover(t.column_axis);
+    std::vector<TilePieces::Piece> pieces = {{0, width}};
+    if (in_pieces) pieces = plan.tile_pieces.pieces;
+    for (std::size_t p = 0; p < pieces.size(); ++p) {
+      const int end = (pieces[p].first + pieces[p].size) * t.element_bytes;
+      for (int first = pieces[p].first * t.element_bytes, width = 128; first < end;
+           first += width) {
+        while (width > end - first) width /= 2;
+        t.columns.push_back({first, width, 0, static_cast<int>(p)});
+      }
     }
     t.dim_order = {column_dim, row_dim};
     for (int d = rank - 1; d >= 0; --d) {
@@ -256,6 +264,19 @@ bool grid_position_uses(const ir::Function& function, int position, ir::AxisId a
   return found;
 }
 
+std::vector<TilePieces::Piece> tile_pieces(std::int64_t extent, std::int64_t most) {
+  constexpr std::size_t kMostPieces = 4;
+  constexpr int kSmallest = 8;  // rows of a swizzle
+  std::vector<TilePieces::Piece> pieces;
+  for (std::int64_t first = 0; first < extent; first += pieces.back().size) {
+    const auto left = static_cast<std::uint64_t>(extent - first);
+    const auto size = std::min(most, static_cast<std::int64_t>(std::bit_floor(left)));
+    pieces.push_back({static_cast<int>(first), static_cast<int>(size)});
+  }
+  if (pieces.size() > kMostPieces || pieces.back().size < kSmallest) pieces.clear();
+  return pieces;
+}
+
 void find_small_loads(const ir::Function& function, Analysis& analysis, const Plan& plan,
                       FoldPlan& fold) {
   auto in_family = family_values(function, plan, analysis);
@@ -316,8 +337,8 @@ std::int64_t distinct_rows(std::int64_t extent, std::int64_t divisor, std::int64
 }  // namespace
 
 std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis& analysis,
-                                    const LowerRequest& request, const ir::Op& fold,
-                                    const ir::Op& load) {
+                                    const LowerRequest& request, const TilePieces& tile_pieces,
+                                    const ir::Op& fold, const ir::Op& load) {
   const TensorFacts& facts = request.tensors[static_cast<std::size_t>(load.attr.index)];
   if (facts.contiguous_dim < 0 || facts.alignment < 16) return {};
   int rank =
@@ -350,8 +371,11 @@ std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis
     if (p.has_rows) return {};
     p.has_rows = true;
     p.divisor = form->divisor;
-    std::int64_t rows =
-        distinct_rows(analysis.extent(form->axis), form->divisor, analysis.divisor_of(*form));
+    p.in_pieces = tile_pieces.cover(form->axis);
+    const std::int64_t rows =
+        p.in_pieces
+            ? static_cast<std::int64_t>(tile_pieces.pieces.size())
+            : distinct_rows(analysis.extent(form->axis), form->divisor, analysis.divisor_of(*form));
     if (rows > 256) return {};
     p.rows = static_cast<int>(rows);
     row_dim = d;

@@ -61,9 +61,13 @@ bool grid_position_uses(const ir::Function& function, int position, ir::AxisId a
 void find_small_loads(const ir::Function& function, Analysis& analysis, const Plan& plan,
                       FoldPlan& fold);
 
+/// The pieces of a tile of `extent` elements, of powers of two up to `most`; none where they are
+/// too many or too small.
+std::vector<TilePieces::Piece> tile_pieces(std::int64_t extent, std::int64_t most);
+
 /// How `load`, an operation of `fold`'s body, is a panel; nothing if it can't be one.
 std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis& analysis,
-                                    const LowerRequest& request, const ir::Op& fold,
-                                    const ir::Op& load);
+                                    const LowerRequest& request, const TilePieces& tile_pieces,
+                                    const ir::Op& fold, const ir::Op& load);
 
 }  // namespace octile::cuda

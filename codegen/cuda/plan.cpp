@@ -87,6 +87,7 @@ Plan Planner::run() {
   plan_threads();
   build_family();
   plan_grid();
+  plan_pieces();
   plan_stores();
   plan_shared_memory();
   if (function_.grid.size() < 2 && schedule().group_width > 0) {

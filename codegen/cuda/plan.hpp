@@ -2,6 +2,7 @@
 // folds, dots, tiles and axes, and turns a schedule into roles, layouts and shared memory.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -17,10 +18,26 @@
 
 namespace octile::cuda {
 
+/// How tiles of an axis are put together where blocks of scales would end inside of them. Of T
+/// tiles, piece p of tile t is the `size` elements from T * first + t * size on, and lies at
+/// `first` in the tile. Sizes are powers of two, the largest first, so that a piece starts at a
+/// multiple of its size: it is part of one block, and which elements of a tile share a block is
+/// known whatever the tile.
+struct TilePieces {
+  struct Piece {
+    int first = 0, size = 0;
+  };
+  ir::AxisId axis = -1;  ///< -1: all tiles are contiguous
+  int position = 0;      ///< of the grid, that counts the axis's tiles
+  std::vector<Piece> pieces;
+  bool cover(ir::AxisId of) const { return axis >= 0 && axis == of; }
+};
+
 /// A dot operand that TMA brings into a stage of the ring, swizzled, K-major.
 struct TmaLoad {
   const ir::Op* load = nullptr;
   int map = 0;                 ///< index into CudaProgram::tensor_maps
+  std::vector<int> maps;       ///< of rows in pieces: each piece's; `map` is the first
   std::vector<int> dim_order;  ///< tensor dimensions, innermost first
   int rows = 0;                ///< padded rows in shared memory
   int box_rows = 0;            ///< rows of one copy
@@ -65,6 +82,7 @@ struct PanelLoad {
   /// Loader warps read them as vectors instead, and put them down with rows next to each other.
   bool transposed = false;
   int rows = 1;              ///< distinct rows that the tile touches
+  bool in_pieces = false;    ///< these are one of each piece of the tile, copied one by one
   std::int64_t divisor = 1;  ///< element c is row (first + c) / divisor
   int offset = 0;            ///< bytes from the start of a slot
 
@@ -74,6 +92,9 @@ struct PanelLoad {
     return !has_rows || (divisor > 1 && rows <= kMostChoices);
   }
   int row_dim() const { return dim_order[rows_adjacent ? 0 : 1]; }
+  /// Rows of `trips` elements from one that was copied to the next: copies go to multiples of 128
+  /// bytes.
+  int row_step(int trips) const { return in_pieces ? std::max(1, 128 / (4 * trips)) : 1; }
   /// Whether a trip's rows are neighbours in shared memory.
   bool rows_side_by_side() const { return rows_adjacent || transposed; }
 };
@@ -147,6 +168,7 @@ struct TmaStore {
   struct Columns {
     int first = 0, width = 128;  ///< bytes
     int map = 0;                 ///< index into CudaProgram::tensor_maps
+    int piece = 0;               ///< of the tile, that they are part of
     int swizzle() const { return width > 16 ? width : 0; }
   };
   const ir::Op* store = nullptr;
@@ -189,6 +211,7 @@ struct Plan {
   Family family;  ///< inside folds and, without split_fold, everywhere
   Family outer;   ///< behind a split fold: a rank's slice
   Slice slice;
+  TilePieces tile_pieces;
   std::vector<DotPlan> dots;
   std::vector<FoldPlan> folds;
   std::vector<TmaStore> stores;

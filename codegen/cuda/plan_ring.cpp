@@ -168,6 +168,7 @@ int Planner::plan_ring() {
     find_small_loads(function_, analysis_, plan_, f);
     find_pipelined_dots(f);
     plan_panels(f);
+    check_pieces(f);
     plan_blocks(f);
     choose_unroll(f);
   }
@@ -359,7 +360,8 @@ int Planner::panel_bytes(int trips) {
         const AxisLayout& rows = plan_.family.at(p.load->result()->type.axes[0]);
         padding = rows.padded - rows.extent;
       }
-      offset += round_up(4 * trips * (p.rows + padding), kPanelAlignment);
+      const int rows = (p.rows - 1) * p.row_step(trips) + 1 + padding;
+      offset += round_up(4 * trips * rows, kPanelAlignment);
     }
     most = std::max(most, offset);
   }
@@ -390,12 +392,23 @@ void Planner::lay_out_stage(FoldPlan& f) {
     map.box.assign(t.dim_order.size(), 1);
     map.box[0] = t.chunk_elements;
     map.box[1] = t.multicast ? t.box_rows / schedule().cluster : t.box_rows;
+    if (!t.maps.empty()) map_pieces(t);
   }
   for (SmallLoad& s : f.small) {
     s.offset = offset;
     offset += round_up(4 * s.count, 16);
   }
   plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
+}
+
+// Each piece has a box of its own.
+void Planner::map_pieces(TmaLoad& t) {
+  const TensorMap whole = plan_.tensor_maps[static_cast<std::size_t>(t.map)];
+  for (std::size_t p = 0; p < t.maps.size(); ++p) {
+    TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.maps[p])];
+    map = whole;
+    map.box[1] = plan_.tile_pieces.pieces[p].size;
+  }
 }
 
 // The grid positions that the place of a load's tile doesn't depend on.
@@ -415,7 +428,7 @@ void Planner::map_panels(FoldPlan& f) {
     map.swizzle_bytes = plan_.panel_swizzle(p);
     map.box.assign(p.dim_order.size(), 1);
     map.box[p.rows_adjacent ? 1 : 0] = plan_.panel_trips;
-    if (p.has_rows) map.box[p.rows_adjacent ? 0 : 1] = p.rows;
+    if (p.has_rows) map.box[p.rows_adjacent ? 0 : 1] = p.in_pieces ? 1 : p.rows;
     plan_.tensor_maps.push_back(map);
   }
 }
@@ -423,12 +436,24 @@ void Planner::map_panels(FoldPlan& f) {
 void Planner::plan_panels(FoldPlan& f) {
   if (f.in_place) return;
   std::erase_if(f.small, [&](const SmallLoad& s) {
-    auto form = panel_form(function_, analysis_, request_, *f.fold, *s.load);
+    auto form = panel_form(function_, analysis_, request_, plan_.tile_pieces, *f.fold, *s.load);
     if (form) f.panels.push_back(*form);
     return form.has_value();
   });
   constexpr int kMostRegisters = 8;  // that two trips' elements may take twice
   f.panels_ahead = !f.panels.empty() && panel_registers(f) <= kMostRegisters;
+}
+
+// What isn't a panel would be read where a contiguous tile is.
+void Planner::check_pieces(const FoldPlan& f) const {
+  for (const SmallLoad& s : f.small) {
+    for (ir::AxisId axis : s.axes) {
+      if (!plan_.tile_pieces.cover(axis)) continue;
+      refuse(fmt::format("'{}' can't be read in pieces along '{}'; use tile_pieces=0",
+                         function_.params[static_cast<std::size_t>(s.load->attr.index)].name,
+                         axis_name(axis)));
+    }
+  }
 }
 
 // That the panels' elements of one trip take.

@@ -62,6 +62,14 @@ class Planner {
   int position_of(const std::string& name) const;
   void plan_multicast();
 
+  // plan_pieces.cpp
+  void plan_pieces();
+  std::string find_pieces(TilePieces& found);
+  std::string choose_pieces(TilePieces& found) const;
+  std::string why_contiguous(const TilePieces& found);
+  bool is_tile_index(const ir::Value* index, const TilePieces& found) const;
+  bool moves_in_pieces(const ir::Op& access, const TilePieces& found);
+
   // plan_ring.cpp
   void plan_stores();
   void plan_shared_memory();
@@ -85,9 +93,11 @@ class Planner {
   int panel_bytes(int trips);
   void find_pipelined_dots(FoldPlan& f);
   void lay_out_stage(FoldPlan& f);
+  void map_pieces(TmaLoad& t);
   unsigned grid_positions_without(const ir::Op& load);
   void map_panels(FoldPlan& f);
   void plan_panels(FoldPlan& f);
+  void check_pieces(const FoldPlan& f) const;
   void plan_blocks(FoldPlan& f);
   void choose_unroll(FoldPlan& f);
   void check_registers(const FoldPlan& f);

@@ -2,6 +2,8 @@
 // results are staged and who sends them off, whose turn it is, what a fold's first trip adds to.
 #include <gmock/gmock.h>
 
+#include <regex>
+
 #include "octile/kernels/gemm.hpp"
 #include "octile/tests/cuda/kernels.hpp"
 
@@ -34,6 +36,31 @@ TEST(Lowering, OperandsOfFewReadersAreEvictedFirst) {
   const std::string text = fp8_gemm().with({BM(64), BN(64)}).emit(kSizes);
   EXPECT_THAT(text, HasSubstr("policy_0 = tiles_1 <= 2 ? kEvictFirst : kEvictNormal;"));
   EXPECT_THAT(text, HasSubstr("policy_1 = tiles_0 <= 2 ? kEvictFirst : kEvictNormal;"));
+}
+
+// Of 136 columns, 128 have one scale and 8 another, whatever the tile: nothing is chosen by column.
+TEST(Lowering, TilesAreMadeOfPiecesThatNoBlockOfScalesEndsIn) {
+  const std::string text = fp8_text({BM(128), BN(136)});
+  EXPECT_THAT(text, HasSubstr("const long long piece_0 = - grid_1 * 8;"));
+  EXPECT_THAT(text, HasSubstr("const long long piece_1 = tiles_1 * 128ll - grid_1 * 128;"));
+  const auto copies = [](const std::string& of, const std::string& text) {
+    const std::regex copy("tma_\\w+_2d\\([^\n]*" + of);
+    return std::distance(std::sregex_iterator(text.begin(), text.end(), copy), {});
+  };
+  EXPECT_EQ(copies("piece_0\\)\\);  // b\n", text), 1);
+  EXPECT_EQ(copies("piece_1\\)\\);  // b\n", text), 1);
+  EXPECT_EQ(copies("\\+ piece_1\\) / 128\\)\\);  // sb\n", text), 1);
+  EXPECT_EQ(copies("staging [^\n]*\\+ piece_0", text), 2);  // 64 columns each
+  EXPECT_EQ(copies("staging [^\n]*\\+ piece_1\\)", text), 1);
+  EXPECT_THAT(text, Not(HasSubstr("% 128);")));
+  // A contiguous tile chooses.
+  const std::string contiguous = fp8_text({BM(128), BN(136), tile_pieces(false)});
+  EXPECT_THAT(contiguous, AllOf(Not(HasSubstr("piece_")), HasSubstr("% 128);")));
+  for (int columns : {32, 64, 128})
+    EXPECT_THAT(fp8_text({BM(64), BN(columns)}), Not(HasSubstr("piece_")));
+  for (const Knob& knob : {split_fold(2), cluster(2, BM), stream_fold(), tma_store(false)})
+    EXPECT_THAT(fp8_text({BM(128), BN(144), knob}), Not(HasSubstr("piece_")));
+  EXPECT_THAT(gemm_bias_gelu().with({BM(128), BN(136)}).emit(kSizes), Not(HasSubstr("piece_")));
 }
 
 TEST(Lowering, StagingInPartsMakesRoomForAStage) {
@@ -155,14 +182,14 @@ TEST(Lowering, TheFastestAxisFollowsTheTraffic) {
 
 // 176 columns are 352 bytes: two parts of 128 bytes, and what is left in fewer and fewer.
 TEST(Lowering, RowsAreStoredInAsFewPartsAsMakeThemUp) {
-  const std::string text = fp8_gemm().with({BM(128), BN(176), epilogue_overlap()}).emit(kSizes);
+  const std::string text = fp8_text({BM(128), BN(176), epilogue_overlap(), tile_pieces(false)});
   for (const char* part :
        {"swizzled_offset<128>(row, thread", "swizzled_offset<64>(row, thread",
         "swizzled_offset<32>(row, thread", "staging + 16384, int((grid_1 * 176ll) + 128)",
         "staging + 20480, int((grid_1 * 176ll) + 160)"})
     EXPECT_THAT(text, HasSubstr(part));
   EXPECT_THAT(text, Not(HasSubstr("int((grid_1 * 176ll) + 168)")));
-  EXPECT_THAT(fp8_gemm().with({BM(64), BN(72)}).emit(kSizes),
+  EXPECT_THAT(fp8_text({BM(64), BN(72), tile_pieces(false)}),
               HasSubstr("staging + 8192, int((grid_1 * 72ll) + 64)"));
 }
 
@@ -203,11 +230,12 @@ TEST(Lowering, TeamsArePickedWhereOneWarpgroupIsNotEnough) {
     const std::string text = gemm.with(knobs).emit({{"M", m}, {"N", 576}, {"K", 7168}});
     return text.substr(0, text.find('\n'));
   };
-  EXPECT_THAT(schedule(fp8_gemm(), 1024, {}), HasSubstr("fold_teams=2"));
+  const Knob contiguous = tile_pieces(false);  // its scales are many, promotion takes long
+  EXPECT_THAT(schedule(fp8_gemm(), 1024, {contiguous}), HasSubstr("fold_teams=2"));
   EXPECT_THAT(schedule(fp8_gemm(), 1, {}), Not(HasSubstr("fold_teams")));
   EXPECT_THAT(schedule(tensor_wise(), 1024, {}), Not(HasSubstr("fold_teams")));
   for (const Knob& knob : {persistent(), ping_pong(), stream_fold(), consumers(1)})
-    EXPECT_THAT(schedule(fp8_gemm(), 1024, {knob}), Not(HasSubstr("fold_teams")));
+    EXPECT_THAT(schedule(fp8_gemm(), 1024, {contiguous, knob}), Not(HasSubstr("fold_teams")));
 }
 
 // A lane that polls a barrier polls without rest while others of its warp wait for it, so these

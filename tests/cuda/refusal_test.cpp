@@ -126,6 +126,32 @@ TEST(Refusals, StreamFold) {
   EXPECT_THAT(refusal(gemm, {}, {{"M", 100}, {"N", 72}, {"K", 200}}), HasSubstr(one_fold));
 }
 
+TEST(Refusals, TilePieces) {
+  const auto gemm = fp8_gemm().with({BM(128), BN(136), tile_pieces()});
+  EXPECT_EQ(refusal(gemm, {}), "");
+  EXPECT_EQ(refusal(gemm, {BN(120), persistent(), fold_teams(2), persistent(false)}), "");
+  for (int columns : {64, 128, 256})
+    EXPECT_THAT(refusal(gemm, {BN(columns)}),
+                HasSubstr("tile_pieces=1, but no block of scales ends inside of a tile"));
+  EXPECT_THAT(refusal(gemm, {BN(248)}),
+              HasSubstr("248 elements along 'BN' would take more than 4"));
+  EXPECT_THAT(refusal(gemm, {BN(100)}), HasSubstr("or one of fewer than 8"));
+  const std::string combined = "can't be combined with cluster, split_fold or stream_fold";
+  for (const Knob& knob : {cluster(2, BM), split_fold(2), stream_fold()})
+    EXPECT_THAT(refusal(gemm, {BN(144), knob}), HasSubstr(combined));
+  EXPECT_THAT(refusal(gemm, {tma_store(false)}),
+              HasSubstr("'d' isn't copied by TMA in pieces along 'BN'"));
+  // Strides of 8 bytes more keep TMA from storing.
+  EXPECT_THAT(refusal(gemm, {}, {{"M", 100}, {"N", 100}, {"K", 256}}),
+              HasSubstr("'d' isn't copied by TMA in pieces along 'BN'"));
+  const std::string bias = "'bias' isn't copied by TMA in pieces along 'BN'";
+  EXPECT_THAT(refusal(gemm_bias_gelu(), {BM(128), BN(136), tile_pieces()}), HasSubstr(bias));
+  EXPECT_EQ(refusal(gemm_bias_gelu(), {BM(128), BN(136)}), "");
+  EXPECT_THAT(refusal(gemm, {BM(8), BN(192)}), HasSubstr("'BN' is on the tensor core's M side"));
+  EXPECT_THAT(refusal(row_softmax(), {BM(4), BN(1024), tile_pieces()}, {{"M", 64}, {"N", 1000}}),
+              HasSubstr("there is no pipelined fold"));
+}
+
 TEST(Refusals, FoldTeams) {
   const auto gemm = fp8_gemm().with({BM(128), BN(64), fold_teams(2)});
   EXPECT_EQ(refusal(gemm, {}), "");
@@ -315,6 +341,7 @@ TEST(Refusals, KnobsThatMmaSyncHasNoUseFor) {
       {"cluster=2 shares tiles that TMA loads", refusal(gemm, {cluster(2, BM)})},
       {"split_fold=4 sums over a cluster", refusal(gemm, {split_fold(4)})},
       {"stream_fold=1 shares out trips of wgmma's ring", refusal(gemm, {stream_fold()})},
+      {"tile_pieces=1 is for scales of wgmma's", refusal(gemm, {tile_pieces()})},
       {"tma_store=1 stages warpgroups' tiles", refusal(gemm, {tma_store()})},
       {"ctas_per_sm=2 divides an SM", refusal(gemm, {ctas_per_sm(2)})},
       {"producer_registers=40 is for", refusal(gemm, {producer_registers(40)})},

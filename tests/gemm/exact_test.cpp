@@ -149,6 +149,14 @@ TEST_F(Exact, EverySchedule) {
       with({BM(128), BN(64), fold_teams(2), consumers(4), epilogue_overlap()}),
       with({BM(8), BN(64), swap_operands(), fold_teams(2), split_fold(4), ctas_per_sm(3)}),
       with({BM(64), BN(128), fold_teams(2), cluster(2, BM)}),
+      // Blocks of 128 scales end inside of these tiles: in pieces, as those above, or contiguous.
+      with({BM(64), BN(48), tile_pieces(), persistent(true), fastest(BN)}),
+      with({BM(256), BN(112), tile_pieces(), consumers(2), epilogue_overlap(false)}),
+      with({BM(128), BN(80), tile_pieces(), ping_pong()}),
+      with({BM(64), BN(88), tile_pieces(), accumulators(2), ctas_per_sm(2)}),
+      with({BM(128), BN(136), tile_pieces(false)}),
+      with({BM(256), BN(112), tile_pieces(false), consumers(2)}),
+      with({BM(64), BN(72), tile_pieces(false), fold_teams(2)}),
       // Extents that the tensor core's blocks of 64 and 8 don't divide.
       with({BM(100), BN(100)}),
       with({BM(100), BN(100), stream_fold()}),

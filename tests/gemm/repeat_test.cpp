@@ -50,6 +50,8 @@ std::vector<Schedule> ways() {
       {BM(128), BN(96), consumers(1), ctas_per_sm(2), persistent(false)},
       {BM(64), BN(72), fold_teams(2)},
       {BM(64), BN(40), fold_teams(3)},
+      {BM(64), BN(72), fold_teams(2), tile_pieces(false)},
+      {BM(128), BN(176), tile_pieces()},
       {BM(128), BN(128), fold_teams(2)},
       {BM(64), BN(64), fold_teams(2), accumulators(2)},
       {BM(64), BN(32), fold_teams(4), split_fold(4)},

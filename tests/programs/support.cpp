@@ -211,6 +211,7 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.epilogue_overlap = initial.epilogue_overlap;
   schedule.transpose_panels = initial.transpose_panels;
   schedule.ctas_per_sm = initial.ctas_per_sm;
+  schedule.tile_pieces = initial.tile_pieces;
   schedule.tma_store = initial.tma_store;
   if (where_ == Where::gpu) schedule.mma_sync = 1;
   return schedule;

@@ -29,6 +29,7 @@ TEST(Knobs, EachSetsItsField) {
                                       swap_operands(),
                                       mma_sync(),
                                       transpose_panels(),
+                                      tile_pieces(),
                                       tma_store(false),
                                       epilogue_overlap(),
                                       producer_registers(40),
@@ -55,6 +56,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.swap_operands = 1;
   expected.mma_sync = 1;
   expected.transpose_panels = 1;
+  expected.tile_pieces = 1;
   expected.tma_store = 0;
   expected.epilogue_overlap = 1;
   expected.producer_registers = 40;
