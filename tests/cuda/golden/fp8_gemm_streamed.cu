@@ -101,8 +101,8 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             mbarrier_wait(empty + 8 * stage, phase ^ 1);
             const u32 to = ring_address + stage * 24576;
             mbarrier_expect(full + 8 * stage, 24576);
-            tma_load_2d(to + 0, map_0, full + 8 * stage, policy_0, int((v_12 * 128ll)), int((grid_0 * 128ll)));  // a
             tma_load_2d(to + 16384, map_1, full + 8 * stage, policy_1, int((v_12 * 128ll)), int((grid_1 * 64ll)));  // b
+            tma_load_2d(to + 0, map_0, full + 8 * stage, policy_0, int((v_12 * 128ll)), int((grid_0 * 128ll)));  // a
             if (++stage == 4) {
               stage = 0;
               phase ^= 1;
