@@ -26,7 +26,7 @@ constexpr double kExchangeBytesPerClock = 9.02;
 constexpr double kSplitOverheadPerCta = 101;
 constexpr double kSharedBytesPerClock = 178;  // read by the tensor core and written by TMA, per SM
 constexpr double kL2BytesPerClock = 69.1;     // per SM, all of them drawing
-constexpr double kL2BytesPerClockAlone = 79.5;  // few SMs drawing
+constexpr double kL2BytesPerClockAlone = 90;  // few SMs drawing
 constexpr double kFewSms = 0.984;
 constexpr double kOutside = 0.967;     // TMA takes longer for a row of zeros, by this part
 constexpr double kSharedSm = 1.15;     // where CTAs share an SM, each with a ring of its own
@@ -166,6 +166,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,
                       stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
+  if (split > 1 && all_consumers * ctas_per_sm == 1)
+    stages = std::min(stages, std::max(2.0, std::floor(kMostBytesAhead / stage)));
   double trip =
       std::pow(std::pow(per_consumer * block + scale_loads, kSharpOverlap) +
                    std::pow(sharing * (reads + stage) / kSharedBytesPerClock, kSharpOverlap) +

@@ -38,6 +38,10 @@ inline constexpr int kMostConsumerRegisters = 240;  // beyond, setmaxnreg leaves
 /// Consumers of a CTA that is left its only tile: with three, no registers are left for its place.
 inline constexpr int kMostConsumersOfOneTile = 2;
 
+/// What a ring asks for ahead, of a CTA that has its SM and a tile of one block of rows, unless its
+/// operands are shared (choose_schedule.cpp).
+inline constexpr int kMostBytesAhead = 144 * 1024;
+
 /// Registers per thread: what all are launched with, and what setmaxnreg makes of it.
 struct RegisterShares {
   int launched = 0, producer = 0, consumer = 0;

@@ -6,13 +6,13 @@
 #include <set>
 #include <string>
 
+#include "octile/codegen/cuda/choose_wgmma.hpp"
 #include "octile/codegen/cuda/plan.hpp"
 
 namespace octile::cuda {
 
-inline constexpr int kMostStages = 24;              // where the schedule leaves it open
-inline constexpr int kMostBytesAhead = 144 * 1024;  // the same, of a tile of one block of rows
-inline constexpr int kStageAlignment = 1024;        // the swizzle atom: 8 rows of 128 bytes
+inline constexpr int kMostStages = 24;        // where the schedule leaves it open
+inline constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
 
 inline int round_up(int x, int to) {
   return (x + to - 1) / to * to;
