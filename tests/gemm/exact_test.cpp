@@ -149,14 +149,6 @@ TEST_F(Exact, EverySchedule) {
       with({BM(128), BN(64), fold_teams(2), consumers(4), epilogue_overlap()}),
       with({BM(8), BN(64), swap_operands(), fold_teams(2), split_fold(4), ctas_per_sm(3)}),
       with({BM(64), BN(128), fold_teams(2), cluster(2, BM)}),
-      // Blocks of 128 scales end inside of these tiles: in pieces, as those above, or contiguous.
-      with({BM(64), BN(48), persistent(true), fastest(BN)}),
-      with({BM(256), BN(112), consumers(2), epilogue_overlap(false)}),
-      with({BM(128), BN(80), ping_pong()}),
-      with({BM(64), BN(88), accumulators(2), ctas_per_sm(2)}),
-      with({BM(128), BN(136), tile_pieces(false)}),
-      with({BM(256), BN(112), tile_pieces(false), consumers(2)}),
-      with({BM(64), BN(72), tile_pieces(false), fold_teams(2)}),
       // Extents that the tensor core's blocks of 64 and 8 don't divide.
       with({BM(100), BN(100)}),
       with({BM(100), BN(100), stream_fold()}),
@@ -170,6 +162,34 @@ TEST_F(Exact, EverySchedule) {
   const std::vector<Shape> shapes = {
       {300, 520, 640}, {1024, 384, 256}, {9, 576, 2048}, {2304, 4104, 1024}};
   compile_all({shapes[0], shapes[3]}, schedules);
+  for (const Shape& shape : shapes) {
+    if (!affordable(shape)) continue;
+    const Problem problem(stream(), shape, Fill::integers);
+    for (const Schedule& schedule : schedules) check(problem, schedule);
+  }
+}
+
+// Scales' blocks of 128 columns end inside of these tiles. K is one whose scales TMA brings.
+TEST_F(Exact, TilesInPieces) {
+  std::vector<Schedule> schedules = {
+      apply_knobs({}, {BM(128), BN(136)}),
+      apply_knobs({}, {BM(64), BN(48), persistent(true), fastest(BN)}),
+      apply_knobs({}, {BM(256), BN(112), consumers(2), epilogue_overlap(false)}),
+      apply_knobs({}, {BM(256), BN(72), consumers(2), persistent(false)}),
+      apply_knobs({}, {BM(128), BN(80), ping_pong()}),
+      apply_knobs({}, {BM(64), BN(88), accumulators(2), ctas_per_sm(2)}),
+      apply_knobs({}, {BM(192), BN(96), consumers(3)}),
+      apply_knobs({}, {BM(64), BN(152), transpose_panels()}),
+      apply_knobs({}, {BM(64), BN(72), fold_teams(2)}),
+      apply_knobs({}, {BM(64), BN(40), fold_teams(3)}),
+      apply_knobs({}, {BM(128), BN(176), order_consumers()}),
+  };
+  for (std::size_t i = 0, count = schedules.size(); i < count; ++i) {
+    schedules.push_back(apply_knobs(schedules[i], {tile_pieces(false)}));
+    schedules[i].tile_pieces = 1;
+  }
+  const std::vector<Shape> shapes = {{300, 520, 512}, {9, 576, 2048}, {2304, 4104, 1024}};
+  compile_all(shapes, schedules);
   for (const Shape& shape : shapes) {
     if (!affordable(shape)) continue;
     const Problem problem(stream(), shape, Fill::integers);
