@@ -88,15 +88,11 @@ std::string Planner::choose_pieces(TilePieces& found) const {
                      analysis_.extent(found.axis), axis_name(found.axis));
 }
 
-// Whether an index along the axis is what the grid's position makes it, the tile's number times its
-// extent, and nothing more.
-bool Planner::is_tile_index(const ir::Value* index, const TilePieces& found) const {
-  const auto form = analysis_.affine(index);
-  if (!form || form->terms.size() != 1 || form->terms[0].negative) return false;
-  const ir::Op* product = form->terms[0].value->def;
-  if (product == nullptr || product->kind != OpKind::mul) return false;
+// Whether `op` is where a contiguous tile begins: its number in the grid times its extent.
+bool Planner::begins_tile(const ir::Op& op, const TilePieces& found) const {
+  if (op.kind != OpKind::mul) return false;
   bool number = false, extent = false;
-  for (const ir::Value* v : product->operands) {
+  for (const ir::Value* v : op.operands) {
     if (v->def == nullptr) return false;
     number |= v->def->kind == OpKind::grid_index && v->def->attr.index == found.position;
     extent |= v->def->kind == OpKind::axis_extent && v->def->attr.axis == found.axis;
@@ -104,6 +100,27 @@ bool Planner::is_tile_index(const ir::Value* index, const TilePieces& found) con
         v->def->kind == OpKind::constant && v->def->attr.int_value == analysis_.extent(found.axis);
   }
   return number && extent;
+}
+
+// Whether an index along the axis is the tile's, and nothing is added to it.
+bool Planner::is_tile_index(const ir::Value* index, const TilePieces& found) const {
+  const auto form = analysis_.affine(index);
+  if (!form || form->terms.size() != 1 || form->terms[0].negative) return false;
+  const ir::Op* begin = form->terms[0].value->def;
+  return begin != nullptr && begins_tile(*begin, found);
+}
+
+// Whether all that is done with a tile is to multiply it on the tensor core's N side.
+bool Planner::is_only_multiplied(const ir::Op& load) const {
+  bool only = true, multiplied = false;
+  ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+    if (std::count(op.operands.begin(), op.operands.end(), load.result()) == 0) return;
+    const DotPlan* d = plan_.find_dot(&op);
+    const bool on_n = d != nullptr && d->n.tma >= 0 && d->n.value == load.result();
+    only &= on_n;
+    multiplied |= on_n;
+  });
+  return only && multiplied;
 }
 
 // Whether TMA copies what a load or a store touches along the axis.
@@ -115,9 +132,7 @@ bool Planner::moves_in_pieces(const ir::Op& access, const TilePieces& found) {
   }
   for (const FoldPlan& f : plan_.folds) {
     if (access.parent != f.fold->regions[0]) continue;
-    for (const DotPlan& d : plan_.dots) {
-      if (d.n.tma >= 0 && d.n.axis == found.axis && d.n.value->def == &access) return true;
-    }
+    if (is_only_multiplied(access)) return true;
     const ir::Param& param = function_.params[static_cast<std::size_t>(access.attr.index)];
     if (size_in_bytes(param.element) != 4 || param.access != ir::Access::in ||
         access.attr.has_other)
@@ -131,35 +146,43 @@ bool Planner::moves_in_pieces(const ir::Op& access, const TilePieces& found) {
   return false;
 }
 
-// Nothing may ask where in the tensor an element of the axis is, or which ones share a tile, but
-// copies by TMA.
+// Nothing may ask where in the tensor an element of the axis is, or which tile it is in, but copies
+// by TMA.
 std::string Planner::why_contiguous(const TilePieces& found) {
   const std::string axis = axis_name(found.axis);
   for (const DotPlan& d : plan_.dots) {
     if (d.m.axis == found.axis)
       return fmt::format("axis '{}' is on the tensor core's M side", axis);
   }
-  std::unordered_set<const ir::Value*> indices;
+  const std::string otherwise =
+      fmt::format("its tiles along '{}' are counted for more than indices tile by tile", axis);
+  std::unordered_set<const ir::Value*> numbers, begins, indices;
   std::string problem;
   ir::for_each_op(*function_.body, [&](const ir::Op& op) {
     if (!problem.empty()) return;
-    const bool access = op.kind == OpKind::load || op.kind == OpKind::store;
-    const std::size_t rank =
-        access ? function_.params[static_cast<std::size_t>(op.attr.index)].shape.size() : 0;
+    if (op.kind == OpKind::grid_index && op.attr.index == found.position)
+      numbers.insert(op.result());
     if (op.kind == OpKind::iota && op.attr.axis == found.axis) indices.insert(op.result());
     if ((op.kind == OpKind::reduce || op.kind == OpKind::dot) && op.attr.axis == found.axis)
       problem = fmt::format("axis '{}' is summed up or reduced", axis);
-    bool along = false;
+    const bool access = op.kind == OpKind::load || op.kind == OpKind::store;
+    const std::size_t rank =
+        access ? function_.params[static_cast<std::size_t>(op.attr.index)].shape.size() : 0;
+    bool begin = false, along = false, derived = false;
     for (std::size_t i = 0; i < op.operands.size(); ++i) {
-      if (indices.count(op.operands[i]) == 0) continue;
-      along |= i < rank;
-      if (i < rank && is_tile_index(op.operands[i], found)) continue;
-      if (!access && analysis_.affine(op.result())) {
-        indices.insert(op.result());
-        continue;
+      const ir::Value* v = op.operands[i];
+      if (numbers.count(v) != 0) {
+        if (!begins_tile(op, found)) problem = otherwise;
+        begins.insert(op.results.empty() ? nullptr : op.result());
       }
-      problem = fmt::format("axis '{}' is used other than by indices tile by tile", axis);
+      begin |= begins.count(v) != 0;
+      if (indices.count(v) == 0) continue;
+      along |= i < rank;
+      derived |= !access && !op.results.empty() && analysis_.affine(op.result()).has_value();
+      if (!derived && !(i < rank && is_tile_index(v, found))) problem = otherwise;
     }
+    if (derived) indices.insert(op.result());
+    if (begin && !derived) problem = otherwise;
     if (along && problem.empty() && !moves_in_pieces(op, found))
       problem = fmt::format("'{}' isn't copied by TMA in pieces along '{}'",
                             function_.params[static_cast<std::size_t>(op.attr.index)].name, axis);

@@ -67,7 +67,9 @@ class Planner {
   std::string find_pieces(TilePieces& found);
   std::string choose_pieces(TilePieces& found) const;
   std::string why_contiguous(const TilePieces& found);
+  bool begins_tile(const ir::Op& op, const TilePieces& found) const;
   bool is_tile_index(const ir::Value* index, const TilePieces& found) const;
+  bool is_only_multiplied(const ir::Op& load) const;
   bool moves_in_pieces(const ir::Op& access, const TilePieces& found);
 
   // plan_ring.cpp

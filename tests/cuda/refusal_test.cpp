@@ -148,6 +148,20 @@ TEST(Refusals, TilePieces) {
   EXPECT_THAT(refusal(gemm_bias_gelu(), {BM(128), BN(136), tile_pieces()}), HasSubstr(bias));
   EXPECT_EQ(refusal(gemm_bias_gelu(), {BM(128), BN(136)}), "");
   EXPECT_THAT(refusal(gemm, {BM(8), BN(192)}), HasSubstr("'BN' is on the tensor core's M side"));
+  // A tile's number says which columns it has only where these are neighbours.
+  const auto per_tile = kernel(
+      "per_tile", in<e4m3>("a", M, K), in<e4m3>("b", N, K), in<f32>("sb", N / 128_c, K / 128_c),
+      in<f32>("t", N), out<bf16>("d", M, N), [](auto a, auto b, auto sb, auto t, auto d) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto acc = sum(K / BK, [=](auto k) {
+            return dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * sb(BN[j] / 128_c, k);
+          });
+          return store(d(BM[i], BN[j]), cast<bf16>(acc * t(j)));
+        });
+      });
+  const std::string counted = "tiles along 'BN' are counted for more than indices tile by tile";
+  EXPECT_THAT(refusal(per_tile, {BM(128), BN(136), tile_pieces()}), HasSubstr(counted));
+  EXPECT_EQ(refusal(per_tile, {BM(128), BN(136)}), "");
   EXPECT_THAT(refusal(row_softmax(), {BM(4), BN(1024), tile_pieces()}, {{"M", 64}, {"N", 1000}}),
               HasSubstr("there is no pipelined fold"));
 }
