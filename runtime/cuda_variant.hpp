@@ -14,7 +14,7 @@
 
 namespace octile::runtime {
 
-inline constexpr int kMaxTensorMaps = 16;
+using cuda::kMaxTensorMaps;
 inline constexpr int kMaxKernelArgs = 128;
 
 /// What a variant is made of; equal keys share code.

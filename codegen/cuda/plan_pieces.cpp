@@ -44,7 +44,28 @@ std::string Planner::find_pieces(TilePieces& found) {
   if (schedule().cluster > 1 || schedule().split_fold > 1 || schedule().stream_fold)
     return "it can't be combined with cluster, split_fold or stream_fold; leave one out";
   if (std::string problem = choose_pieces(found); !problem.empty()) return problem;
-  return why_contiguous(found);
+  if (std::string problem = why_contiguous(found); !problem.empty()) return problem;
+  if (const int maps = most_maps(found); maps > kMaxTensorMaps)
+    return fmt::format("a kernel has room for {} tensor maps, and {} may be needed", kMaxTensorMaps,
+                       maps);
+  return {};
+}
+
+// Tensor maps that are needed at the most: of operands, of panels, and of each width of columns
+// that a store leaves in.
+int Planner::most_maps(const TilePieces& found) const {
+  int maps = 0;
+  for (const FoldPlan& f : plan_.folds) {
+    for (const ir::Op* op : f.fold->regions[0]->ops) {
+      if (op->kind != OpKind::load) continue;
+      ++maps;
+      if (is_only_multiplied(*op)) maps += static_cast<int>(found.pieces.size()) - 1;
+    }
+  }
+  ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+    if (op.kind == OpKind::store) maps += static_cast<int>(found.pieces.size());
+  });
+  return maps;
 }
 
 // The axis is one whose tiles end inside of the blocks that a load of a fold counts; a piece has to

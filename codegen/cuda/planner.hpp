@@ -65,6 +65,7 @@ class Planner {
   // plan_pieces.cpp
   void plan_pieces();
   std::string find_pieces(TilePieces& found);
+  int most_maps(const TilePieces& found) const;
   std::string choose_pieces(TilePieces& found) const;
   std::string why_contiguous(const TilePieces& found);
   bool begins_tile(const ir::Op& op, const TilePieces& found) const;

@@ -40,6 +40,9 @@ struct LowerRequest {
 inline constexpr int kFewReaders = 2;
 inline constexpr int kStreamedPromotionBytes = 128;
 
+/// TMA descriptors that a launcher has room for.
+inline constexpr int kMaxTensorMaps = 16;
+
 /// A TMA descriptor that the launcher encodes from a tensor argument.
 struct TensorMap {
   ir::ParamId param = 0;

@@ -148,6 +148,24 @@ TEST(Refusals, TilePieces) {
   EXPECT_THAT(refusal(gemm_bias_gelu(), {BM(128), BN(136), tile_pieces()}), HasSubstr(bias));
   EXPECT_EQ(refusal(gemm_bias_gelu(), {BM(128), BN(136)}), "");
   EXPECT_THAT(refusal(gemm, {BM(8), BN(192)}), HasSubstr("'BN' is on the tensor core's M side"));
+  // Each piece of each operand and of each width of columns has a tensor map.
+  const auto gated =
+      kernel("gated", in<e4m3>("a", M, K), in<e4m3>("b", N, K), in<e4m3>("c", N, K),
+             in<f32>("sb", N / 128_c, K / 128_c), out<bf16>("d", M, N), out<bf16>("e", M, N),
+             [](auto a, auto b, auto c, auto sb, auto d, auto e) {
+               return grid(M / BM, N / BN, [=](auto i, auto j) {
+                 auto [x, y] = fold(K / BK, tuple(0.0f, 0.0f), [=](auto k, auto x, auto y) {
+                   const auto s = sb(BN[j] / 128_c, k);
+                   return tuple(x + dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * s,
+                                y + dot(a(BM[i], BK[k]), c(BN[j], BK[k])) * s);
+                 });
+                 return stores(store(d(BM[i], BN[j]), cast<bf16>(x)),
+                               store(e(BM[i], BN[j]), cast<bf16>(y)));
+               });
+             });
+  EXPECT_EQ(refusal(gated, {BM(64), BN(72), tile_pieces()}), "");
+  EXPECT_THAT(refusal(gated, {BM(64), BN(120), tile_pieces()}),
+              HasSubstr("a kernel has room for 16 tensor maps, and 18 may be needed"));
   // A tile's number says which columns it has only where these are neighbours.
   const auto per_tile = kernel(
       "per_tile", in<e4m3>("a", M, K), in<e4m3>("b", N, K), in<f32>("sb", N / 128_c, K / 128_c),
