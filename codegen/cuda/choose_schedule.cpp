@@ -157,7 +157,7 @@ class Chooser {
         const double bytes = tensor_bytes(*t.load);
         loaded += bytes;
         for (int g : {0, 1}) {
-          if (plan.tensor_maps[static_cast<std::size_t>(t.map)].shared_along >> g & 1)
+          if (plan.tensor_maps[static_cast<std::size_t>(t.map())].shared_along >> g & 1)
             shared[g] += bytes;
         }
       }
@@ -189,7 +189,7 @@ class Chooser {
   bool has_lone_reader(const ir::Function& bound, const Plan& plan) const {
     for (const FoldPlan& f : plan.folds) {
       for (const TmaLoad& t : f.tma) {
-        if (readers(bound, plan.tensor_maps[static_cast<std::size_t>(t.map)]) <= 1) return true;
+        if (readers(bound, plan.tensor_maps[static_cast<std::size_t>(t.map())]) <= 1) return true;
       }
     }
     return false;
@@ -462,7 +462,7 @@ class Chooser {
     t.scales_on_n = run == 1;
     for (int i : {0, 1}) t.by_tma &= !is_unaligned_load(dot.operand(i));
     if (t.scales_on_n) observe_scales(dot, c.swap ? x : y, t);
-    t.row_scales = run > 1 && run % t.n != 0 ? static_cast<int>(t.n / std::gcd(t.n, run)) : 1;
+    t.scale_run = run;
     t.bulk_store = !c.swap && s.tma_store != 0;
     const ir::Op* staged = nullptr;  // takes no registers
     for (const ir::Op* op : function_.body->ops) {
@@ -479,20 +479,8 @@ class Chooser {
       if (ir::info(op->kind).function && op->result()->type.axes.size() > 1)
         t.epilogue_functions += op->kind == OpKind::erf ? 2 : 1;
     }
-    if (const int pieces = pieces_of(dot, c.swap ? x : y, run, t, s)) t.row_scales = pieces;
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
-  }
-
-  // Of a tile whose columns share scales in runs that end inside of it: the pieces that it would be
-  // put together of, or none (plan_pieces.cpp has what that takes).
-  int pieces_of(const ir::Op& dot, ir::AxisId axis, std::int64_t run, const WgmmaTiles& t,
-                const Schedule& s) const {
-    if (t.row_scales == 1 || !t.by_tma || !t.bulk_store || t.epilogue_columns || t.epilogue_tiles ||
-        dot.attr.axis == axis || s.tile_pieces == 0 || s.split_fold > 1 || s.cluster > 1 ||
-        s.stream_fold)
-      return 0;
-    return static_cast<int>(tile_pieces(t.n, run & -run).size());
   }
 
   // Of a tensor that TMA can't read.

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "octile/codegen/cuda/operands.hpp"
+
 namespace octile::cuda {
 namespace {
 
@@ -26,7 +28,8 @@ constexpr double kExchangeBytesPerClock = 9.02;
 constexpr double kSplitOverheadPerCta = 101;
 constexpr double kSharedBytesPerClock = 178;  // read by the tensor core and written by TMA, per SM
 constexpr double kL2BytesPerClock = 69.1;     // per SM, all of them drawing
-constexpr double kL2BytesPerClockAlone = 90;  // few SMs drawing
+// Few SMs drawing. The fit gave 79.5, which made 64x72 tiles of bf16 1024x576x7168 11 % too slow.
+constexpr double kL2BytesPerClockAlone = 90;
 constexpr double kFewSms = 0.984;
 constexpr double kOutside = 0.967;     // TMA takes longer for a row of zeros, by this part
 constexpr double kSharedSm = 1.15;     // where CTAs share an SM, each with a ring of its own
@@ -56,6 +59,17 @@ constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging 
 // Part of the SMs that clusters of so many CTAs can fill, as a GPC's SMs aren't a multiple of it.
 double cluster_fit(int ctas) {
   return ctas >= 8 ? 0.889 : ctas >= 4 ? 0.91 : 1.0;
+}
+
+// Distinct values along N that a trip's sums are scaled by: where runs end inside of a tile, those
+// of its pieces, if it can have some (plan_pieces.cpp has what that takes), or any column's.
+int row_scales(const WgmmaTiles& t, const Schedule& s) {
+  if (t.scale_run <= 1 || t.scale_run % t.n == 0) return 1;
+  const bool in_pieces = t.by_tma && t.bulk_store && !t.epilogue_columns && !t.epilogue_tiles &&
+                         s.tile_pieces != 0 && s.split_fold == 1 && s.cluster == 1 &&
+                         !s.stream_fold;
+  const auto pieces = static_cast<int>(pieces_of_tile(t.n, t.scale_run & -t.scale_run).size());
+  return in_pieces && pieces > 0 ? pieces : static_cast<int>(t.n / std::gcd(t.n, t.scale_run));
 }
 
 }  // namespace
@@ -100,7 +114,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   if (sets == 2 && per_consumer > 1) return std::nullopt;
   // More sums in place than one instruction has were slower than the model knows.
   if (!t.promoted && sums > (s.ping_pong ? kMostSumsInTurn : kMostSumsInPlace)) return std::nullopt;
-  const double scales = (t.promoted ? t.row_scales : 0) + (t.scales_on_n ? n / 4 : 0);
+  const int distinct = row_scales(t, s);
+  const double scales = (t.promoted ? distinct : 0) + (t.scales_on_n ? n / 4 : 0);
   double epilogue_registers = t.epilogue_tiles ? sums + kRichEpilogue : 0;
   epilogue_registers += t.epilogue_columns ? n / 4 + (s.ping_pong ? 0 : kOtherRegisters) : 0;
   epilogue_registers += t.epilogue_functions == 0 ? 0 : s.ping_pong ? kInTurn : kRichEpilogue;
@@ -134,8 +149,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   double block = std::max(warpgroups * product, product + (s.ping_pong ? kIssueInTurn : kIssue));
   if (t.promoted) {
     // Few scales are ready before the product is.
-    const double scale = 2 * t.row_scales > kMostReady ? kPromotionPerScale : kReadyScale;
-    const double promotion = kPromotion + kPromotionPerColumn * n + scale * (t.row_scales - 1) +
+    const double scale = 2 * distinct > kMostReady ? kPromotionPerScale : kReadyScale;
+    const double promotion = kPromotion + kPromotionPerColumn * n + scale * (distinct - 1) +
                              (t.scales_on_n ? kScalePerColumn * n : 0);
     // Teams that take trips in turn promote under each other's products.
     block = std::max(block, (sets == 2 ? 0.9 * promotion : product + promotion) / s.fold_teams);
@@ -166,6 +181,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,
                       stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
+  // As Planner::most_stages has it; choose_schedule.cpp lifts that for folds that aren't split.
   if (split > 1 && all_consumers * ctas_per_sm == 1)
     stages = std::min(stages, std::max(2.0, std::floor(kMostBytesAhead / stage)));
   double trip =

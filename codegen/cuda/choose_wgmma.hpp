@@ -18,7 +18,7 @@ struct WgmmaTiles {
   double bytes = 0;               ///< that the whole launch has to read and write at the least
   double outside = 0;             ///< rows of the last tiles' operands that no tensor has
   int out_bytes = 2;              ///< of an element that is stored
-  int row_scales = 1;             ///< distinct values along N that a trip's sums are scaled by
+  std::int64_t scale_run = 0;     ///< columns that share a scale of a trip; 0: all do
   bool by_tma = true;             ///< else threads copy the operands, through registers
   bool promoted = false;          ///< sums leave the tensor core after every trip
   bool bulk_store = true;         ///< results can leave by TMA, unless the fold is split

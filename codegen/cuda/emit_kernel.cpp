@@ -226,16 +226,16 @@ std::string Emitter::sum_text(const AffineIndex& index) {
 
 void Emitter::produce_tma(const TmaLoad& t) {
   for (int chunk = 0; chunk < t.chunks; ++chunk) {
-    if (t.maps.empty()) produce_box(t, chunk, t.map, 0);
-    for (std::size_t p = 0; p < t.maps.size(); ++p)
-      produce_box(t, chunk, t.maps[p], static_cast<int>(p));
+    for (std::size_t piece = 0; piece < t.boxes.size(); ++piece)
+      produce_box(t, chunk, static_cast<int>(piece));
   }
 }
 
 // One copy: of a chunk along K, all rows or those of a piece.
-void Emitter::produce_box(const TmaLoad& t, int chunk, int map, int piece) {
+void Emitter::produce_box(const TmaLoad& t, int chunk, int piece) {
+  const TmaLoad::Box& box = t.boxes[static_cast<std::size_t>(piece)];
   std::size_t rank = t.dim_order.size();
-  int ctas = t.multicast ? plan_.schedule.cluster : 1, slice = t.box_rows / ctas;
+  int ctas = t.multicast ? plan_.schedule.cluster : 1, slice = box.rows / ctas;
   std::string coordinates;
   for (std::size_t d = 0; d < rank; ++d) {
     std::string c = first_text(*analysis_.affine(t.load->operand(t.dim_order[d])), piece);
@@ -243,17 +243,15 @@ void Emitter::produce_box(const TmaLoad& t, int chunk, int map, int piece) {
     if (d == 1 && ctas > 1) c += fmt::format(" + int(rank) * {}", slice);
     coordinates += fmt::format(", int({})", c);
   }
-  const int row =
-      t.maps.empty() ? 0 : plan_.tile_pieces.pieces[static_cast<std::size_t>(piece)].first;
-  std::string to = fmt::format("to + {}", t.offset + chunk * t.rows * t.swizzle + row * t.swizzle);
+  std::string to = fmt::format("to + {}", t.offset + (chunk * t.rows + box.first) * t.swizzle);
   if (ctas > 1) to += fmt::format(" + rank * {}", slice * t.swizzle);
   std::string_view name = function_.params[static_cast<std::size_t>(t.load->attr.index)].name;
   if (ctas > 1) {
     out_.line("tma_multicast_{}d({}, map_{}, full + 8 * stage, policy_{}, {}{});  // {}", rank, to,
-              map, t.map, (1 << ctas) - 1, coordinates, name);
+              box.map, t.map(), (1 << ctas) - 1, coordinates, name);
   } else {
-    out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, policy_{}{});  // {}", rank, to, map,
-              t.map, coordinates, name);
+    out_.line("tma_load_{}d({}, map_{}, full + 8 * stage, policy_{}{});  // {}", rank, to, box.map,
+              t.map(), coordinates, name);
   }
 }
 
@@ -268,7 +266,7 @@ void Emitter::produce_fold(const FoldPlan& fold) {
   int bytes = 0;
   for (const TmaLoad& t : fold.tma) bytes += t.bytes;
   out_.line("mbarrier_expect(full + 8 * stage, {});", bytes);
-  // The smaller operand first: where a tile has twice as many rows as columns, 1 % faster.
+  // The smaller operand first: up to 1.6 % faster (bench/NOTES.md), it isn't known why.
   std::vector<const TmaLoad*> loads;
   for (const TmaLoad& t : fold.tma) loads.push_back(&t);
   std::stable_sort(loads.begin(), loads.end(),
@@ -318,13 +316,13 @@ void Emitter::producer() {
 void Emitter::name_policies() {
   for (const FoldPlan& f : plan_.folds) {
     for (const TmaLoad& t : f.tma) {
-      const TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.map)];
+      const TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.map())];
       std::string readers;
       for (std::size_t g = 0; g < function_.grid.size(); ++g) {
         if ((map.shared_along >> g & 1) == 0) continue;
         readers += fmt::format("{}tiles_{}", readers.empty() ? "" : " * ", g);
       }
-      out_.line("const u64 policy_{} = {};", t.map,
+      out_.line("const u64 policy_{} = {};", t.map(),
                 readers.empty()
                     ? std::string{"kEvictFirst"}
                     : fmt::format("{} <= {} ? kEvictFirst : kEvictNormal", readers, kFewReaders));

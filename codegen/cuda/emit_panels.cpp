@@ -319,25 +319,24 @@ void Emitter::panel_load(const PanelLoad& p) {
               element = name + "_next[" + at + "]";
   if (p.chooses_rows()) {
     element = fmt::format("{}_next[{}]", name, p.rows - 1);
-    if (p.rows > 1 && !p.in_pieces) {
+    const ir::AxisId axis = v->type.axes[0];
+    std::string place;
+    if (p.in_pieces) {
+      // Of the loops alone: what a thread adds never leads out of a run, nor out of a piece.
+      place = "0";
+      for (const Factor* f : family_->registers({axis}, runs))
+        place += fmt::format(" + {} * {}", f->var, f->place);
+    } else if (p.rows > 1) {
       std::string first = sum_text(*analysis_.affine(p.load->operand(p.row_dim())));
       out_.line("const int {}_first = int(({}) % {});", name, first, p.divisor);
+      place = fmt::format("{}_first + {}", name,
+                          family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1));
     }
     for (int row = p.rows - 2; row >= 0; --row) {
-      ir::AxisId axis = v->type.axes[0];
-      if (p.in_pieces) {
-        // Of the loops alone: what a thread adds never leads out of a run, nor out of a piece.
-        std::string place = "0";
-        for (const Factor* f : family_->registers({axis}, runs))
-          place += fmt::format(" + {} * {}", f->var, f->place);
-        element = fmt::format("{} < {} ? {}_next[{}] : {}", place,
-                              plan_.tile_pieces.pieces[static_cast<std::size_t>(row) + 1].first,
-                              name, row, element);
-        continue;
-      }
-      std::string place = family_->coordinate(axis, runs.count(axis) ? runs.at(axis) : 1);
-      element = fmt::format("{0}_first + {1} < {2} ? {0}_next[{3}] : {4}", name, place,
-                            (row + 1) * p.divisor, row, element);
+      const std::int64_t next =
+          p.in_pieces ? plan_.tile_pieces.pieces[static_cast<std::size_t>(row) + 1].first
+                      : (row + 1) * p.divisor;
+      element = fmt::format("{} < {} ? {}_next[{}] : {}", place, next, name, row, element);
     }
   }
   int loops = open_loops(v->type.axes, runs);

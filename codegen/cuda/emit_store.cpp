@@ -173,11 +173,9 @@ std::string Emitter::part_coordinates(const TmaStore& t, int part, const std::st
   for (std::size_t d = 0; d < t.dim_order.size(); ++d) {
     const TmaStore::Columns& columns = t.columns_of(part);
     std::string c = first_text(*analysis_.affine(op.operand(t.dim_order[d])), columns.piece);
-    int first = d == 0   ? columns.first / t.element_bytes
+    int first = d == 0   ? columns.within / t.element_bytes
                 : d == 1 ? t.block_of(part) * kPartRows
                          : 0;
-    if (d == 0 && plan_.tile_pieces.cover(t.column_axis))
-      first -= plan_.tile_pieces.pieces[static_cast<std::size_t>(columns.piece)].first;
     if (first > 0) c += fmt::format(" + {}", first);
     if (d == 1) c += fmt::format(" + {} * {}", warpgroup, t.pitch);
     if (d < 2 && plan_.slice.axis == (d == 0 ? t.column_axis : t.row_axis))

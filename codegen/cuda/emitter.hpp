@@ -62,7 +62,7 @@ class Emitter {
   void produce_fold(const FoldPlan& fold);
   void name_policies();
   void produce_tma(const TmaLoad& load);
-  void produce_box(const TmaLoad& t, int chunk, int map, int piece);
+  void produce_box(const TmaLoad& load, int chunk, int piece);
   void name_places();
   void renew_places();
   void consumer();

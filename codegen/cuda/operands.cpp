@@ -118,7 +118,7 @@ std::optional<TmaLoad> tma_form(const ir::Function& function, const Analysis& an
   t.swizzle = std::min(k_bytes, 128);
   t.chunks = k_bytes / t.swizzle;
   t.chunk_elements = t.swizzle / bytes;
-  t.box_rows = rows;
+  t.boxes = {{0, rows, 0}};
   t.rows = (rows + 7) / 8 * 8;
   t.bytes = rows * k_bytes;
   t.dim_order = {k_dim, row_dim};
@@ -170,15 +170,14 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
     if (rows.is_padded() || columns.is_padded() || bytes % 16 != 0) return {};
     t.row_bytes = bytes;
     t.element_bytes = size_in_bytes(param.element);
-    const bool in_pieces = plan.tile_pieces.cover(t.column_axis);
     std::vector<TilePieces::Piece> pieces = {{0, width}};
-    if (in_pieces) pieces = plan.tile_pieces.pieces;
+    if (plan.tile_pieces.cover(t.column_axis)) pieces = plan.tile_pieces.pieces;
     for (std::size_t p = 0; p < pieces.size(); ++p) {
-      const int end = (pieces[p].first + pieces[p].size) * t.element_bytes;
-      for (int first = pieces[p].first * t.element_bytes, width = 128; first < end;
-           first += width) {
+      const int begin = pieces[p].first * t.element_bytes;
+      const int end = begin + pieces[p].size * t.element_bytes;
+      for (int first = begin, width = 128; first < end; first += width) {
         while (width > end - first) width /= 2;
-        t.columns.push_back({first, width, 0, static_cast<int>(p)});
+        t.columns.push_back({first, width, 0, static_cast<int>(p), first - begin});
       }
     }
     t.dim_order = {column_dim, row_dim};
@@ -264,7 +263,7 @@ bool grid_position_uses(const ir::Function& function, int position, ir::AxisId a
   return found;
 }
 
-std::vector<TilePieces::Piece> tile_pieces(std::int64_t extent, std::int64_t most) {
+std::vector<TilePieces::Piece> pieces_of_tile(std::int64_t extent, std::int64_t most) {
   constexpr std::size_t kMostPieces = 4;
   constexpr int kSmallest = 8;  // rows of a swizzle
   std::vector<TilePieces::Piece> pieces;

@@ -63,7 +63,7 @@ void find_small_loads(const ir::Function& function, Analysis& analysis, const Pl
 
 /// The pieces of a tile of `extent` elements, of powers of two up to `most`; none where they are
 /// too many or too small.
-std::vector<TilePieces::Piece> tile_pieces(std::int64_t extent, std::int64_t most);
+std::vector<TilePieces::Piece> pieces_of_tile(std::int64_t extent, std::int64_t most);
 
 /// How `load`, an operation of `fold`'s body, is a panel; nothing if it can't be one.
 std::optional<PanelLoad> panel_form(const ir::Function& function, const Analysis& analysis,

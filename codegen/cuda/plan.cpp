@@ -171,7 +171,7 @@ int Planner::add_tma(FoldPlan& f, const DotPlan& d, const Operand& operand) {
   for (std::size_t i = 0; i < f.tma.size(); ++i) {
     if (f.tma[i].load == load) return static_cast<int>(i);
   }
-  form->map = static_cast<int>(plan_.tensor_maps.size());
+  form->boxes[0].map = static_cast<int>(plan_.tensor_maps.size());
   plan_.tensor_maps.push_back({});
   f.tma.push_back(*form);
   return static_cast<int>(f.tma.size()) - 1;
@@ -494,9 +494,10 @@ void Planner::plan_multicast() {
       unsigned bits = 0;
       for (const ir::Value* v : t.load->operands) bits |= analysis_.dependences(v);
       if (bits & (1u << plan_.cluster_position)) continue;
-      if (t.box_rows % (8 * schedule().cluster) != 0) {
+      const int rows = t.boxes[0].rows;
+      if (rows % (8 * schedule().cluster) != 0) {
         refuse(fmt::format("cluster={} must divide a shared tile of {} rows into multiples of 8",
-                           schedule().cluster, t.box_rows));
+                           schedule().cluster, rows));
       }
       t.multicast = true;
     }

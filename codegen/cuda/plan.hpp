@@ -36,17 +36,22 @@ struct TilePieces {
 /// A dot operand that TMA brings into a stage of the ring, swizzled, K-major.
 struct TmaLoad {
   const ir::Op* load = nullptr;
-  int map = 0;                 ///< index into CudaProgram::tensor_maps
-  std::vector<int> maps;       ///< of rows in pieces: each piece's; `map` is the first
+  /// The rows of one copy: all of them, or a piece.
+  struct Box {
+    int first = 0, rows = 0;  ///< of the tile's
+    int map = 0;              ///< index into CudaProgram::tensor_maps
+  };
+  std::vector<Box> boxes;      ///< one, or one for each of TilePieces::pieces
   std::vector<int> dim_order;  ///< tensor dimensions, innermost first
   int rows = 0;                ///< padded rows in shared memory
-  int box_rows = 0;            ///< rows of one copy
   int chunks = 1;              ///< copies along K, one swizzle width each
   int chunk_elements = 0;
   int swizzle = 128;
   int offset = 0;          ///< bytes from the start of a stage
   int bytes = 0;           ///< that land in one CTA's stage
   bool multicast = false;  ///< same tile for every CTA of the cluster
+  /// By which the tile is known: that of its first box.
+  int map() const { return boxes[0].map; }
 };
 
 /// A small tile (scales) that loader warps read and put into a stage, densely packed.
@@ -168,7 +173,7 @@ struct TmaStore {
   struct Columns {
     int first = 0, width = 128;  ///< bytes
     int map = 0;                 ///< index into CudaProgram::tensor_maps
-    int piece = 0;               ///< of the tile, that they are part of
+    int piece = 0, within = 0;   ///< the piece of the tile that has them; their first byte there
     int swizzle() const { return width > 16 ? width : 0; }
   };
   const ir::Op* store = nullptr;

@@ -1,8 +1,8 @@
 // Tiles in pieces (TilePieces), where a fold loads one scale for each block of elements along an
 // axis and blocks end inside of tiles, as those of 128 do in tiles of 136. In a contiguous tile,
 // which column has which scale depends on the tile: a consumer chooses and multiplies scales column
-// by column, half as many instructions again as promotion itself. Where all that has the axis comes
-// and goes by TMA, a tile can as well be put together of pieces.
+// by column, which takes as many instructions as promotion itself (36 and 36 of 64x72). Where all
+// that has the axis comes and goes by TMA, a tile can as well be put together of pieces.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,29 +20,37 @@ void Planner::plan_pieces() {
   if (schedule().tile_pieces == 0 || plan_.mma_sync) return;
   TilePieces found;
   const std::string problem = find_pieces(found);
-  if (schedule().tile_pieces == 1 && !problem.empty()) refuse("tile_pieces=1, but " + problem);
+  if (schedule().tile_pieces == 1 && !problem.empty())
+    refuse(fmt::format("tile_pieces=1, but {}; leave it out", problem));
   if (!problem.empty()) return;
   plan_.tile_pieces = found;
   for (const DotPlan& d : plan_.dots) {
     if (d.n.tma < 0 || !found.cover(d.n.axis)) continue;
     for (FoldPlan& f : plan_.folds) {
-      if (d.op->parent != f.fold->regions[0]) continue;
-      TmaLoad& t = f.tma[static_cast<std::size_t>(d.n.tma)];
-      if (!t.maps.empty()) continue;
-      t.maps.push_back(t.map);
-      while (t.maps.size() < found.pieces.size()) {
-        t.maps.push_back(static_cast<int>(plan_.tensor_maps.size()));
-        plan_.tensor_maps.push_back({});
-      }
+      if (d.op->parent == f.fold->regions[0])
+        copy_in_pieces(f.tma[static_cast<std::size_t>(d.n.tma)]);
     }
+  }
+}
+
+void Planner::copy_in_pieces(TmaLoad& load) {
+  if (load.boxes.size() > 1) return;  // another dot's operand too
+  int map = load.map();
+  load.boxes.clear();
+  for (const TilePieces::Piece& p : plan_.tile_pieces.pieces) {
+    if (p.first > 0) {
+      map = static_cast<int>(plan_.tensor_maps.size());
+      plan_.tensor_maps.push_back({});
+    }
+    load.boxes.push_back({p.first, p.size, map});
   }
 }
 
 // Why tiles stay contiguous, or nothing and how they are put together.
 std::string Planner::find_pieces(TilePieces& found) {
-  if (!plan_.specialized) return "there is no pipelined fold; leave it out";
+  if (!plan_.specialized) return "there is no pipelined fold";
   if (schedule().cluster > 1 || schedule().split_fold > 1 || schedule().stream_fold)
-    return "it can't be combined with cluster, split_fold or stream_fold; leave one out";
+    return "it can't be combined with cluster, split_fold or stream_fold";
   if (std::string problem = choose_pieces(found); !problem.empty()) return problem;
   if (std::string problem = why_contiguous(found); !problem.empty()) return problem;
   if (const int maps = most_maps(found); maps > kMaxTensorMaps)
@@ -74,7 +82,6 @@ std::string Planner::choose_pieces(TilePieces& found) const {
   struct Blocks {
     ir::AxisId axis;
     std::int64_t size;
-    int position;
   };
   std::vector<Blocks> all;
   for (const FoldPlan& f : plan_.folds) {
@@ -82,9 +89,8 @@ std::string Planner::choose_pieces(TilePieces& found) const {
       if (op->kind != OpKind::load) continue;
       for (const ir::Value* index : op->operands) {
         const auto form = analysis_.affine(index);
-        if (!form || form->axis < 0 || form->divisor == 1) continue;
-        const unsigned at = analysis_.dependences(index) & ~Analysis::kFoldArguments;
-        all.push_back({form->axis, form->divisor, std::countr_zero(at)});
+        if (form && form->axis >= 0 && form->divisor > 1)
+          all.push_back({form->axis, form->divisor});
       }
     }
   }
@@ -93,17 +99,19 @@ std::string Planner::choose_pieces(TilePieces& found) const {
     return tile % b.size != 0 && b.size % tile != 0;
   };
   const auto first = std::find_if(all.begin(), all.end(), ends_inside);
-  if (first == all.end()) return "no block of scales ends inside of a tile; leave it out";
+  if (first == all.end()) return "no block of scales ends inside of a tile";
   found.axis = first->axis;
-  found.position = first->position;
+  while (found.position < static_cast<int>(function_.grid.size()) &&
+         !grid_position_uses(function_, found.position, found.axis))
+    ++found.position;
   std::int64_t most = first->size;
   for (const Blocks& b : all) {
     if (b.axis == found.axis)
       most = std::min(most, b.size & -b.size);
     else if (ends_inside(b))
-      return "blocks of scales end inside of tiles along two axes; leave it out";
+      return "blocks of scales end inside of tiles along two axes";
   }
-  found.pieces = tile_pieces(analysis_.extent(found.axis), most);
+  found.pieces = pieces_of_tile(analysis_.extent(found.axis), most);
   if (!found.pieces.empty()) return {};
   return fmt::format("{} elements along '{}' would take more than 4 pieces, or one of fewer than 8",
                      analysis_.extent(found.axis), axis_name(found.axis));
@@ -193,8 +201,10 @@ std::string Planner::why_contiguous(const TilePieces& found) {
     for (std::size_t i = 0; i < op.operands.size(); ++i) {
       const ir::Value* v = op.operands[i];
       if (numbers.count(v) != 0) {
-        if (!begins_tile(op, found)) problem = otherwise;
-        begins.insert(op.results.empty() ? nullptr : op.result());
+        if (begins_tile(op, found))
+          begins.insert(op.result());
+        else
+          problem = otherwise;
       }
       begin |= begins.count(v) != 0;
       if (indices.count(v) == 0) continue;

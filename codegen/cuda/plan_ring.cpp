@@ -168,7 +168,7 @@ int Planner::plan_ring() {
     find_small_loads(function_, analysis_, plan_, f);
     find_pipelined_dots(f);
     plan_panels(f);
-    check_pieces(f);
+    if (plan_.tile_pieces.axis >= 0) check_pieces(f);
     plan_blocks(f);
     choose_unroll(f);
   }
@@ -383,32 +383,23 @@ void Planner::lay_out_stage(FoldPlan& f) {
   for (TmaLoad& t : f.tma) {
     t.offset = offset;
     offset += round_up(t.rows * t.swizzle * t.chunks, kStageAlignment);
-    TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.map)];
-    map.param = t.load->attr.index;
-    map.dim_order = t.dim_order;
-    map.swizzle_bytes = t.swizzle;
-    map.l2_promotion_bytes = 256;
-    map.shared_along = grid_positions_without(*t.load);
-    map.box.assign(t.dim_order.size(), 1);
-    map.box[0] = t.chunk_elements;
-    map.box[1] = t.multicast ? t.box_rows / schedule().cluster : t.box_rows;
-    if (!t.maps.empty()) map_pieces(t);
+    for (const TmaLoad::Box& box : t.boxes) {
+      TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(box.map)];
+      map.param = t.load->attr.index;
+      map.dim_order = t.dim_order;
+      map.swizzle_bytes = t.swizzle;
+      map.l2_promotion_bytes = 256;
+      map.shared_along = grid_positions_without(*t.load);
+      map.box.assign(t.dim_order.size(), 1);
+      map.box[0] = t.chunk_elements;
+      map.box[1] = t.multicast ? box.rows / schedule().cluster : box.rows;
+    }
   }
   for (SmallLoad& s : f.small) {
     s.offset = offset;
     offset += round_up(4 * s.count, 16);
   }
   plan_.stage_bytes = std::max(plan_.stage_bytes, round_up(offset, kStageAlignment));
-}
-
-// Each piece has a box of its own.
-void Planner::map_pieces(TmaLoad& t) {
-  const TensorMap whole = plan_.tensor_maps[static_cast<std::size_t>(t.map)];
-  for (std::size_t p = 0; p < t.maps.size(); ++p) {
-    TensorMap& map = plan_.tensor_maps[static_cast<std::size_t>(t.maps[p])];
-    map = whole;
-    map.box[1] = plan_.tile_pieces.pieces[p].size;
-  }
 }
 
 // The grid positions that the place of a load's tile doesn't depend on.
@@ -446,13 +437,16 @@ void Planner::plan_panels(FoldPlan& f) {
 
 // What isn't a panel would be read where a contiguous tile is.
 void Planner::check_pieces(const FoldPlan& f) const {
-  for (const SmallLoad& s : f.small) {
-    for (ir::AxisId axis : s.axes) {
-      if (!plan_.tile_pieces.cover(axis)) continue;
-      refuse(fmt::format("'{}' can't be read in pieces along '{}'; use tile_pieces=0",
-                         function_.params[static_cast<std::size_t>(s.load->attr.index)].name,
-                         axis_name(axis)));
-    }
+  for (const ir::Op* op : f.fold->regions[0]->ops) {
+    if (op->kind != OpKind::load || is_only_multiplied(*op) ||
+        !op->result()->type.has_axis(plan_.tile_pieces.axis))
+      continue;
+    const bool is_panel = std::any_of(f.panels.begin(), f.panels.end(),
+                                      [&](const PanelLoad& p) { return p.load == op; });
+    if (is_panel) continue;
+    refuse(fmt::format("'{}' can't be read in pieces along '{}'; use tile_pieces=0",
+                       function_.params[static_cast<std::size_t>(op->attr.index)].name,
+                       axis_name(plan_.tile_pieces.axis)));
   }
 }
 

@@ -64,6 +64,7 @@ class Planner {
 
   // plan_pieces.cpp
   void plan_pieces();
+  void copy_in_pieces(TmaLoad& load);
   std::string find_pieces(TilePieces& found);
   int most_maps(const TilePieces& found) const;
   std::string choose_pieces(TilePieces& found) const;
@@ -96,7 +97,6 @@ class Planner {
   int panel_bytes(int trips);
   void find_pipelined_dots(FoldPlan& f);
   void lay_out_stage(FoldPlan& f);
-  void map_pieces(TmaLoad& t);
   unsigned grid_positions_without(const ir::Op& load);
   void map_panels(FoldPlan& f);
   void plan_panels(FoldPlan& f);

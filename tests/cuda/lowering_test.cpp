@@ -238,6 +238,15 @@ TEST(Lowering, TeamsArePickedWhereOneWarpgroupIsNotEnough) {
     EXPECT_THAT(schedule(fp8_gemm(), 1024, {contiguous, knob}), Not(HasSubstr("fold_teams")));
 }
 
+// The ring of a split fold's 64x144 tiles has 5 stages, which don't hide what their copies take.
+TEST(Lowering, SplitFoldsArePickedByTheStagesThatTheyHave) {
+  const auto gemm =
+      kernels::gemm<bf16, bf16>("bf16_product", kernels::unscaled, kernels::to<bf16>());
+  const std::string text = gemm.emit({{"M", 1024}, {"N", 576}, {"K", 7168}});
+  EXPECT_THAT(text.substr(0, text.find('\n')),
+              AllOf(HasSubstr("BM=64 BN=72"), Not(HasSubstr("split_fold"))));
+}
+
 // A lane that polls a barrier polls without rest while others of its warp wait for it, so these
 // leave. Of one that isn't elected, ptxas doesn't know that it is alone.
 TEST(Lowering, OneElectedLaneAsksForCopies) {
