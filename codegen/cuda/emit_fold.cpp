@@ -158,8 +158,6 @@ void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& su
   int consumers = plan_.consumers;
   bool turns = plan_.schedule.order_consumers == 1 && consumers > 1;
   if (turns) out_.line("named_barrier_sync(2 + warpgroup, 256);");
-  for (const ir::Op* op : plan.pipelined_dots)
-    out_.line("pin_registers({}{});", name_of(op->result()), suffix);
   out_.line("wgmma_fence();");
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);

@@ -13,7 +13,7 @@ __device__ __forceinline__ void wgmma_wait() {
 template <int N>
 __device__ __forceinline__ void pin_registers(float (&d)[N]) {
 #pragma unroll
-  for (int i = 0; i < N; ++i) asm volatile("" : "+f"(d[i])::"memory");
+  for (int i = 0; i < N; ++i) asm volatile("" : "+f"(d[i]));
 }
 // Matrix descriptor of a K-major tile swizzled over Swizzle bytes, in two words; the low one counts
 // in 16 bytes, along K and from stage to stage. Shared memory ends below 2^18.

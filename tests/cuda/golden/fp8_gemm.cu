@@ -169,7 +169,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         const long long v_12 = trip;
         if (!ready) mbarrier_wait(full + 8 * stage, phase);
         float dot_29[32];
-        pin_registers(dot_29);
         wgmma_fence();
         {
           const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
@@ -258,7 +257,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           const long long v_12 = trip;
           if (!ready) mbarrier_wait(full + 8 * stage, phase);
           float dot_29[32];
-          pin_registers(dot_29);
           wgmma_fence();
           {
             const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
@@ -323,7 +321,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           const long long v_12 = trip;
           if (!ready) mbarrier_wait(full + 8 * stage, phase);
           float dot_29[32];
-          pin_registers(dot_29);
           wgmma_fence();
           {
             const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
@@ -388,7 +385,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           const long long v_12 = trip;
           if (!ready) mbarrier_wait(full + 8 * stage, phase);
           float dot_29[32];
-          pin_registers(dot_29);
           wgmma_fence();
           {
             const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
@@ -469,7 +465,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           const long long v_12 = trip;
           if (!ready) mbarrier_wait(full + 8 * stage, phase);
           float dot_29[32];
-          pin_registers(dot_29);
           wgmma_fence();
           {
             const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;

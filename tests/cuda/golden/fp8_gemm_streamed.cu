@@ -202,7 +202,6 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         const long long v_12 = trip;
         if (!ready) mbarrier_wait(full + 8 * stage, phase);
         float dot_29[32];
-        pin_registers(dot_29);
         wgmma_fence();
         {
           const u32 a = descriptor_low(ring_address + 0 + warpgroup * 8192) + stage * 1536;
