@@ -15,6 +15,7 @@ namespace {
 constexpr double kClocksPerMicrosecond = 1533;
 constexpr double kLaunch = 1.33;        // microseconds
 constexpr double kTileOverhead = 362;   // clocks: barriers, the first product
+constexpr double kFirstProduct = 256;   // clocks of it; a longer one that is promoted takes longer
 constexpr double kFirstOperands = 356;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
 constexpr double kBulkEpilogue = 1.77, kDirectEpilogue = 104;
@@ -50,8 +51,8 @@ constexpr double kMemoryStart = 2.71;              // microseconds
 constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
 constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128, kMostSumsInTurn = 208;
-constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kRichEpilogue = 48, kInTurn = 14,
-              kBesideProduct = 26, kBesideCopies = 44;
+constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kFewestOtherRegisters = 13,
+              kRichEpilogue = 48, kInTurn = 14, kBesideProduct = 26, kBesideCopies = 44;
 constexpr double kCopiedRow = 0.3;                          // registers
 constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
 constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging and of panels
@@ -65,9 +66,9 @@ double cluster_fit(int ctas) {
 // of its pieces, if it can have some (plan_pieces.cpp has what that takes), or any column's.
 int row_scales(const WgmmaTiles& t, const Schedule& s) {
   if (t.scale_run <= 1 || t.scale_run % t.n == 0) return 1;
-  const bool in_pieces = t.by_tma && t.bulk_store && !t.epilogue_columns && !t.epilogue_tiles &&
-                         s.tile_pieces != 0 && s.split_fold == 1 && s.cluster == 1 &&
-                         !s.stream_fold;
+  const bool in_pieces = t.by_tma && t.scales_by_tma && t.bulk_store && !t.epilogue_columns &&
+                         !t.epilogue_tiles && s.tile_pieces != 0 && s.split_fold == 1 &&
+                         s.cluster == 1 && !s.stream_fold;
   const auto pieces = static_cast<int>(pieces_of_tile(t.n, t.scale_run & -t.scale_run).size());
   return in_pieces && pieces > 0 ? pieces : static_cast<int>(t.n / std::gcd(t.n, t.scale_run));
 }
@@ -120,10 +121,16 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   epilogue_registers += t.epilogue_columns ? n / 4 + (s.ping_pong ? 0 : kOtherRegisters) : 0;
   epilogue_registers += t.epilogue_functions == 0 ? 0 : s.ping_pong ? kInTurn : kRichEpilogue;
   const double beside = sums + std::max(sets * n / 2 + scales, epilogue_registers);
-  const int spared = share_registers(all_consumers, true, ctas_per_sm, true).consumer;
-  if (beside + kOtherRegisters > shares.consumer &&
-      (!t.scales_on_n ||
-       beside + (t.scales_by_tma ? kLeastOtherRegisters : kOtherRegisters) > spared))
+  // Other registers: few are needed where scales come by TMA and a large epilogue has one block of
+  // rows, the fewest where sums are stored as they are. Producers spare theirs for that.
+  int others = kOtherRegisters;
+  if (t.scales_by_tma && epilogue_registers == 0 && !t.scales_on_n)
+    others = kFewestOtherRegisters;
+  else if (t.scales_by_tma && (t.scales_on_n || (sets == 1 && per_consumer == 1)))
+    others = kLeastOtherRegisters;
+  const bool spares = t.scales_on_n || others < kOtherRegisters;
+  if (beside + others >
+      (spares ? share_registers(all_consumers, true, ctas_per_sm, true) : shares).consumer)
     return std::nullopt;
 
   // Operands that threads copy pass through registers: columns do, and rows beyond 128 a little.
@@ -203,7 +210,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double fold = trips * trip;
   // Sums are written to shared memory and read again.
   const double join = s.fold_teams > 1 ? kJoin + 8 * m * n * (s.fold_teams - 1) / 128 : 0;
-  const double rest = kTileOverhead + epilogue + join +
+  // From tile to tile, a consumer's first product has no promotion that it hides.
+  const double first = t.promoted && waves > 1 ? std::max(0.0, product - kFirstProduct) : 0;
+  const double rest = kTileOverhead + first + epilogue + join +
                       (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +
                                        4 * m * n / ranks * (split - 1) / kExchangeBytesPerClock
                                  : 0);

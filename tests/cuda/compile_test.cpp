@@ -115,6 +115,9 @@ TEST(Compile, TheDenseTablesSchedules) {
   }
   jobs.push_back(job(gemm, sizes(4096, 4096, 4096)));
   jobs.push_back(job(gemm, sizes(8192, 8192, 8192)));
+  jobs.push_back(job(gemm, sizes(6000, 5120, 5120)));
+  jobs.push_back(job(gemm_bias_gelu(), sizes(4096, 24576, 1536)));
+  jobs.push_back(job(gemm_bias_gelu(), sizes(4096, 2112, 7168)));
   expect_clean(std::move(jobs));
   EXPECT_GT(gemm.statistics().compiles, 5);
 }

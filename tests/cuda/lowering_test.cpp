@@ -277,6 +277,37 @@ TEST(Lowering, ProducersSpareRegistersForScales) {
               HasSubstr("registers_increase<224>();"));
 }
 
+// So do the widest tiles, which shared memory has the least to carry for; they are not for rows of
+// scales that TMA can't bring, or for folds of few trips, as a tile's first product is long.
+TEST(Lowering, ProducersSpareRegistersForTheWidestTiles) {
+  const auto emit = [](const auto& gemm, std::int64_t m, std::int64_t n, std::int64_t k) {
+    return gemm.emit({{"M", m}, {"N", n}, {"K", k}});
+  };
+  const auto spared = HasSubstr("registers_increase<240>();");
+  EXPECT_THAT(emit(fp8_gemm(), 1024, 7168, 16384), AllOf(HasSubstr("BM=128 BN=224"), spared));
+  EXPECT_THAT(emit(fp8_gemm(), 8192, 8192, 8192), AllOf(HasSubstr("BM=256 BN=144"), spared));
+  EXPECT_THAT(emit(gemm_bias_gelu(), 4096, 24576, 1536), HasSubstr("BM=128 BN=192"));
+  EXPECT_THAT(emit(fp8_gemm(), 3000, 6000, 6000), Not(spared));
+  EXPECT_THAT(emit(fp8_gemm(), 4096, 7168, 2048), HasSubstr("BM=256 BN=128"));
+}
+
+// One consumer's epilogue comes under another's products then.
+TEST(Lowering, ConsumersTakeTurnsAtManyShortFolds) {
+  const auto schedule = [](const auto& gemm, std::int64_t m, std::int64_t k,
+                           std::initializer_list<Knob> knobs) {
+    const std::string text = gemm.with(knobs).emit({{"M", m}, {"N", 32768}, {"K", k}});
+    return text.substr(0, text.find('\n'));
+  };
+  const auto turns = HasSubstr("order_consumers=1");
+  EXPECT_THAT(schedule(fp8_gemm(), 1024, 512, {}), turns);
+  EXPECT_THAT(schedule(fp8_gemm(), 64, 512, {BM(128), BN(128)}), Not(turns));
+  EXPECT_THAT(schedule(fp8_gemm(), 1024, 1536, {}), Not(turns));
+  EXPECT_THAT(schedule(tensor_wise(), 1024, 512, {}), Not(turns));
+  EXPECT_THAT(schedule(fp8_gemm(), 1024, 512, {order_consumers(false)}), Not(turns));
+  for (const Knob& knob : {accumulators(2), persistent(false), consumers(1), stream_fold()})
+    EXPECT_THAT(schedule(fp8_gemm(), 1024, 512, {BM(128), BN(128), knob}), Not(turns));
+}
+
 TEST(Lowering, AnIdleWarpSendsOffTilesWhereThereIsANextOne) {
   const std::string text = fp8_text({BM(128), BN(128)});
   EXPECT_THAT(text, HasSubstr("if (warp == 11) {  // stores"));
