@@ -188,6 +188,9 @@ TEST_F(Exact, TilesInPieces) {
     schedules.push_back(apply_knobs(schedules[i], {tile_pieces(false)}));
     schedules[i].tile_pieces = 1;
   }
+  // Too wide for any other way.
+  schedules.push_back(apply_knobs({}, {BM(128), BN(224), tile_pieces()}));
+  schedules.push_back(apply_knobs({}, {BM(256), BN(144), tile_pieces(), order_consumers()}));
   const std::vector<Shape> shapes = {{300, 520, 512}, {9, 576, 2048}, {2304, 4104, 1024}};
   compile_all(shapes, schedules);
   for (const Shape& shape : shapes) {
