@@ -114,8 +114,12 @@ class Settler {
     constexpr std::int64_t kFewTrips = 4;
     if (plan.consumers < 2 || plan.folds.size() != 1) return false;
     const FoldPlan& f = plan.folds[0];
-    return !f.in_place && f.sets == 1 &&
-           ir::evaluate_scalar(bound, f.fold->operand(0), dims_) <= kFewTrips;
+    if (f.in_place || f.sets > 1) return false;
+    try {
+      return ir::evaluate_scalar(bound, f.fold->operand(0), dims_) <= kFewTrips;
+    } catch (const ir::Error&) {  // read on the device
+      return false;
+    }
   }
 
   // Where most of the traffic is what is stored, CTAs that run at the same time had better write
