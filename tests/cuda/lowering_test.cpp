@@ -300,12 +300,26 @@ TEST(Lowering, ConsumersTakeTurnsAtManyShortFolds) {
   };
   const auto turns = HasSubstr("order_consumers=1");
   EXPECT_THAT(schedule(fp8_gemm(), 1024, 512, {}), turns);
+  EXPECT_THAT(schedule(fp8_gemm(), 1024, 512, {BM(128), BN(128)}), turns);
   EXPECT_THAT(schedule(fp8_gemm(), 64, 512, {BM(128), BN(128)}), Not(turns));
   EXPECT_THAT(schedule(fp8_gemm(), 1024, 1536, {}), Not(turns));
   EXPECT_THAT(schedule(tensor_wise(), 1024, 512, {}), Not(turns));
   EXPECT_THAT(schedule(fp8_gemm(), 1024, 512, {order_consumers(false)}), Not(turns));
   for (const Knob& knob : {accumulators(2), persistent(false), consumers(1), stream_fold()})
     EXPECT_THAT(schedule(fp8_gemm(), 1024, 512, {BM(128), BN(128), knob}), Not(turns));
+  // Trips that differ from tile to tile leave the other rules alone.
+  const auto triangular = kernel(
+      "triangular", in<e4m3>("a", M, K), in<e4m3>("b", N, K), in<f32>("sb", N / 128_c, K / 128_c),
+      out<bf16>("d", M, N), [](auto a, auto b, auto sb, auto d) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto acc = sum(i + 1, [=](auto k) {
+            return dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * sb(BN[j] / 128_c, k);
+          });
+          return store(d(BM[i], BN[j]), cast<bf16>(acc));
+        });
+      });
+  EXPECT_THAT(schedule(triangular, 1024, 1024, {BM(128), BN(128)}),
+              AllOf(HasSubstr("fastest_axis=BN"), Not(turns)));
 }
 
 TEST(Lowering, AnIdleWarpSendsOffTilesWhereThereIsANextOne) {
