@@ -13,9 +13,10 @@ namespace {
 // Fitted to 6445 products of all kinds on an H100 and an H200 (bench/NOTES.md). Clocks are an SM's
 // under load. Some constants make up for what others leave out: they rank tiles, they aren't rates.
 constexpr double kClocksPerMicrosecond = 1533;
-constexpr double kLaunch = 1.33;        // microseconds
-constexpr double kTileOverhead = 362;   // clocks: barriers, the first product
-constexpr double kFirstProduct = 256;   // clocks of it; a longer one that is promoted takes longer
+constexpr double kLaunch = 1.33;       // microseconds
+constexpr double kTileOverhead = 362;  // clocks: barriers, the first product
+// Clocks of that; by hand: 128x224 was ranked too high where K = 2048, by 3 to 5 %.
+constexpr double kFirstProduct = 256;
 constexpr double kFirstOperands = 356;  // clocks, of the first tile alone
 // Clocks per 128 elements of a consumer's tile, stored by TMA or directly.
 constexpr double kBulkEpilogue = 1.77, kDirectEpilogue = 104;
@@ -121,8 +122,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   epilogue_registers += t.epilogue_columns ? n / 4 + (s.ping_pong ? 0 : kOtherRegisters) : 0;
   epilogue_registers += t.epilogue_functions == 0 ? 0 : s.ping_pong ? kInTurn : kRichEpilogue;
   const double beside = sums + std::max(sets * n / 2 + scales, epilogue_registers);
-  // Other registers: few are needed where scales come by TMA and a large epilogue has one block of
-  // rows, the fewest where sums are stored as they are. Producers spare theirs for that.
+  // Other registers, by what doesn't spill: few are needed where scales come by TMA and a large
+  // epilogue has one block of rows, the fewest where sums are stored as they are. Producers spare
+  // theirs for that.
   int others = kOtherRegisters;
   if (t.scales_by_tma && epilogue_registers == 0 && !t.scales_on_n)
     others = kFewestOtherRegisters;
@@ -188,7 +190,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
     stages = std::max(stages,
                       stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
-  // As Planner::most_stages has it; choose_schedule.cpp lifts that for folds that aren't split.
+  // As Planner::most_stages has it; settle_schedule.cpp lifts that for folds that aren't split.
   if (split > 1 && all_consumers * ctas_per_sm == 1)
     stages = std::min(stages, std::max(2.0, std::floor(kMostBytesAhead / stage)));
   double trip =
@@ -210,7 +212,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double fold = trips * trip;
   // Sums are written to shared memory and read again.
   const double join = s.fold_teams > 1 ? kJoin + 8 * m * n * (s.fold_teams - 1) / 128 : 0;
-  // From tile to tile, a consumer's first product has no promotion that it hides.
+  // A tile's first product, where it is long, isn't hidden (bench/NOTES.md).
   const double first = t.promoted && waves > 1 ? std::max(0.0, product - kFirstProduct) : 0;
   const double rest = kTileOverhead + first + epilogue + join +
                       (split > 1 ? kSplitOverhead + kSplitOverheadPerCta * split +

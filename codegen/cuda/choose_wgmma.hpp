@@ -39,7 +39,7 @@ inline constexpr int kMostConsumerRegisters = 240;  // beyond, setmaxnreg leaves
 inline constexpr int kMostConsumersOfOneTile = 2;
 
 /// What a ring asks for ahead, of a CTA that has its SM and a tile of one block of rows, unless its
-/// operands are shared (choose_schedule.cpp).
+/// operands are shared (settle_schedule.cpp).
 inline constexpr int kMostBytesAhead = 144 * 1024;
 
 /// Registers per thread: what all are launched with, and what setmaxnreg makes of it.

@@ -13,12 +13,7 @@ using ir::OpKind;
 
 class Settler {
  public:
-  explicit Settler(const SchedulingProblem& problem)
-      : problem_(problem),
-        function_(problem.function),
-        dims_(problem.dims),
-        tensors_(problem.tensors),
-        target_(problem.target) {}
+  explicit Settler(const SchedulingProblem& problem) : problem_(problem) {}
 
   void settle(Schedule& s) {
     if (s.transpose_panels < 0 && has_short_scale_rows()) {
@@ -35,17 +30,17 @@ class Settler {
   bool has_short_scale_rows() {
     constexpr std::int64_t kShort = 4;
     bool found = false;
-    Analysis analysis(function_);
-    ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+    Analysis analysis(problem_.function);
+    ir::for_each_op(*problem_.function.body, [&](const ir::Op& op) {
       if (op.kind != OpKind::load || op.parent->owner == nullptr) return;
       const auto index = static_cast<std::size_t>(op.attr.index);
-      const int dim = tensors_[index].contiguous_dim;
-      if (dim < 0 || size_in_bytes(function_.params[index].element) != 4) return;
-      const auto& shape = function_.params[index].shape;
+      const int dim = problem_.tensors[index].contiguous_dim;
+      if (dim < 0 || size_in_bytes(problem_.function.params[index].element) != 4) return;
+      const auto& shape = problem_.function.params[index].shape;
       const bool by_trip = op.operand(dim)->type.is_scalar() &&
                            (analysis.dependences(op.operand(dim)) & Analysis::kFoldArguments) != 0;
       found |= shape.size() > 1 && by_trip &&
-               ir::evaluate_extent(shape[static_cast<std::size_t>(dim)], dims_) <= kShort;
+               ir::evaluate_extent(shape[static_cast<std::size_t>(dim)], problem_.dims) <= kShort;
     });
     return found;
   }
@@ -90,13 +85,13 @@ class Settler {
         if (!plan.specialized) return;
         double ctas = s.split_fold;
         for (const ir::Value* extent : bound.grid)
-          ctas *= static_cast<double>(ir::evaluate_scalar(bound, extent, dims_));
-        const bool at_once = ctas <= target_.sm_count * plan.ctas_per_sm;
+          ctas *= static_cast<double>(ir::evaluate_scalar(bound, extent, problem_.dims));
+        const bool at_once = ctas <= problem_.target.sm_count * plan.ctas_per_sm;
         const bool loops = plan.persistent && plan.teams == 1 && !s.stream_fold &&
                            plan.consumers <= kMostConsumersOfOneTile &&
                            std::none_of(plan.folds.begin(), plan.folds.end(), is_long);
         if (s.persistent < 0 && loops && at_once) settled.persistent = 0;
-        if (s.order_consumers < 0 && loops && ctas >= kManyTiles * target_.sm_count &&
+        if (s.order_consumers < 0 && loops && ctas >= kManyTiles * problem_.target.sm_count &&
             has_short_fold(bound, plan))
           settled.order_consumers = 1;
         if (s.fastest_axis.empty() && s.cluster == 1 && bound.grid.size() == 2)
@@ -116,8 +111,8 @@ class Settler {
     const FoldPlan& f = plan.folds[0];
     if (f.in_place || f.sets > 1) return false;
     try {
-      return ir::evaluate_scalar(bound, f.fold->operand(0), dims_) <= kFewTrips;
-    } catch (const ir::Error&) {  // read on the device
+      return ir::evaluate_scalar(bound, f.fold->operand(0), problem_.dims) <= kFewTrips;
+    } catch (const ir::Error&) {  // the tile's own, or read on the device
       return false;
     }
   }
@@ -158,9 +153,10 @@ class Settler {
   }
 
   double tensor_bytes(const ir::Op& op) const {
-    double bytes = size_in_bytes(function_.params[static_cast<std::size_t>(op.attr.index)].element);
-    for (const ir::Extent& extent : function_.params[static_cast<std::size_t>(op.attr.index)].shape)
-      bytes *= static_cast<double>(ir::evaluate_extent(extent, dims_));
+    const ir::Param& param = problem_.function.params[static_cast<std::size_t>(op.attr.index)];
+    double bytes = size_in_bytes(param.element);
+    for (const ir::Extent& extent : param.shape)
+      bytes *= static_cast<double>(ir::evaluate_extent(extent, problem_.dims));
     return bytes;
   }
 
@@ -178,16 +174,12 @@ class Settler {
     double count = 1;
     for (std::size_t g = 0; g < bound.grid.size(); ++g) {
       if (map.shared_along >> g & 1)
-        count *= static_cast<double>(ir::evaluate_scalar(bound, bound.grid[g], dims_));
+        count *= static_cast<double>(ir::evaluate_scalar(bound, bound.grid[g], problem_.dims));
     }
     return count;
   }
 
   const SchedulingProblem& problem_;
-  const ir::Function& function_;
-  const std::vector<std::int64_t>& dims_;
-  const std::vector<TensorFacts>& tensors_;
-  const Target& target_;
 };
 
 }  // namespace

@@ -31,6 +31,7 @@ struct SchedulingProblem {
     use(*bound, make_plan(*bound, {s, tensors, dims, target}, analysis));
   }
 
+  /// Whether `s` has a plan; if not, sets `reason` to what refuses it.
   bool legal(const Schedule& s, std::string& reason) const;
 };
 
