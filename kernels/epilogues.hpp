@@ -37,8 +37,17 @@ auto epilogue(const Args&... args) {
 
 // Functions of an f32 tile, to be passed to an epilogue.
 inline constexpr auto identity = [](auto x) { return x; };
-/// x * Phi(x), by erf.
-inline constexpr auto gelu = [](auto x) { return 0.5f * x * (1.0f + erf(x * 0.70710678f)); };
+/// x Phi(x), that is max(x, 0) - |x| Phi(-|x|), where Phi(-t) = 2^-q(t), q a polynomial. Its
+/// relative error is 1e-6 at most where x >= 0, 4e-5 down to -6. By erf, GELU takes twice the
+/// instructions and is off by 5e-4 at -4, as 1 + erf(x) cancels.
+inline constexpr auto gelu = [](auto x) {
+  const auto t = min(abs(x), 100.0f);
+  const auto q7 = fma(t, 1.1669144e-6f, -4.8766095e-5f);
+  const auto q5 = fma(fma(q7, t, 8.3610322e-4f), t, -8.1758648e-3f);
+  const auto q3 = fma(fma(q5, t, 5.3392522e-2f), t, 4.5889205e-1f);
+  const auto q = fma(fma(q3, t, 1.1511394f), t, 1.0f);
+  return fma(-t, exp2(-q), select(x < 0.0f, 0.0f, x));  // a NaN stays one
+};
 /// The usual approximation of GELU by tanh, off by up to 5e-4: x / 2 (1 + tanh(u)), which is
 /// x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
 inline constexpr auto gelu_tanh = [](auto x) {

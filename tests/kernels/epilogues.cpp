@@ -3,6 +3,7 @@
 #include "octile/kernels/epilogues.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "octile/kernels/gemm.hpp"
 #include "octile/tests/kernels/reference.hpp"
@@ -53,6 +54,31 @@ OCTILE_PROGRAM(epilogue_activations) {
   activated<bf16>(t, "to_gelu_tanh", kernels::gelu_tanh, gelu_tanh_of, 1.13);
   activated<f32>(t, "to_silu", kernels::silu, silu_of, 1.1);
   activated<f16>(t, "to_relu", kernels::relu, relu_of, 1);
+}
+
+// By itself, as a product's rounding would hide what it is off by.
+OCTILE_PROGRAM(gelu_of_a_range) {
+  constexpr dim<"C"> C;
+  constexpr axis<"BC"> BC;
+  const auto k = kernel("gelu", in<f32>("x", C), out<f32>("y", C), [=](auto x, auto y) {
+    return grid(C / BC, [=](auto i) { return store(y(BC[i]), kernels::gelu(x(BC[i]))); });
+  });
+  constexpr std::int64_t kSteps = 1 << 14;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const Input x = t.input(ElementType::f32, {kSteps + 5});
+  for (std::int64_t i = 0; i < kSteps; ++i)
+    x->set({i}, (static_cast<double>(i) - kSteps / 2) * 20.0 / kSteps);
+  const double others[] = {kInfinity, -kInfinity, std::nan(""), 1e-30, -3e38};
+  for (std::int64_t i = 0; i < 5; ++i) x->set({kSteps + i}, others[i]);
+  const auto exact = [=](const Index& e) {
+    const double v = (*x)(e[0]);
+    return v == -kInfinity ? 0.0 : 0.5 * v * std::erfc(-v * std::sqrt(0.5));
+  };
+  const Input y = t.output(ElementType::f32, {kSteps + 5}, exact, [=](const Index& e) {
+    const double v = (*x)(e[0]);
+    return v >= 0 ? 1.2e-6 * exact(e) : v >= -6 ? 4.5e-5 * -exact(e) : 1e-8;
+  });
+  t.run(k, x, y);
 }
 
 OCTILE_PROGRAM(epilogue_bias) {
