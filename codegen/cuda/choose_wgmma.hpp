@@ -27,7 +27,7 @@ struct WgmmaTiles {
   bool scales_by_tma = true;      ///< else threads read them, with addresses of their own
   bool epilogue_tiles = false;    ///< whole tiles are loaded or reduced beside the sums
   bool epilogue_columns = false;  ///< a value per column is loaded beside the sums
-  int epilogue_functions = 0;     ///< exp and the like that a sum goes through; erf counts as two
+  int epilogue_instructions = 0;  ///< of one element, from its sum to where it is stored
 };
 
 /// Consumer warpgroups of a tile of `m` rows, of one team, unless the schedule says how many.

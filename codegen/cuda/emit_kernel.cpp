@@ -455,8 +455,8 @@ CudaProgram Emitter::run() {
   bool cluster = program.cluster > 1;
   if (cluster) out_.line("const u32 rank = cluster_rank();");
   out_.line(
-      "const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % "
-      "32;");
+      "const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = "
+      "lane_index();");
   out_.line("const int warpgroup = warp / 4;");
   barrier_setup();
   if (program.dependent_launch) {

@@ -294,7 +294,9 @@ void Emitter::store(const ir::Op& op) {
   if (mask != nullptr) condition += " && " + expr(mask);
   out_.open("if ({}) {{", condition);
   if (access.width == 1) {
+    begin_element(value);
     out_.line("{}_p[{}] = {};", param, offset, expr(value));
+    end_element();
   } else {
     out_.line("{}* to = {}_p + {};", register_type(value->type.element), param, offset);
     store_vector(op, value, access);
@@ -319,14 +321,20 @@ void Emitter::pack_elements(const ir::Value* value, const Factor& digit, int wid
   if (narrowing) {
     // The pair is evaluated at two values of the digit's variable.
     out_.open("for (int pair = 0; pair < {}; pair += 2) {{", width);
-    std::string source = expr(value->def->operand(0));
-    out_.line("auto element = [&](int {}) {{ return {}; }};", digit.var, source);
+    const ir::Value* source = value->def->operand(0);
+    out_.open("auto element = [&](int {}) {{", digit.var);
+    begin_element(source);
+    out_.line("return {};", expr(source));
+    end_element();
+    out_.close("};");
     out_.line("const {} packed = pack_{}x2(element(pair), element(pair + 1));",
               size_in_bytes(element) == 2 ? "u32" : "unsigned short", info(element).name);
     out_.line("memcpy(&elements[pair], &packed, {});", 2 * size_in_bytes(element));
   } else {
     out_.open("for (int {0} = 0; {0} < {1}; ++{0}) {{", digit.var, width);
+    begin_element(value);
     out_.line("elements[{}] = {};", digit.var, expr(value));
+    end_element();
   }
   out_.close();
 }

@@ -48,24 +48,61 @@ std::vector<std::pair<int, int>> Emitter::widths(const TmaStore& t) {
   return runs;
 }
 
+// Loops over the registers of columns of one width, or of one part of them: each digit from the
+// first value that some of these have to the last.
+Emitter::PartLoops Emitter::open_part(const TmaStore& t, const StoreDigits& digits,
+                                      std::pair<int, int> run, int part) {
+  const TmaStore::Columns &first = t.columns_of(run.first), &last = t.columns_of(run.second - 1);
+  const auto& others = digits.others;
+  std::vector<int> value(others.size(), 0), least(others.size(), 0), most(others.size(), -1);
+  int inside = 0, box = 1;
+  for (bool more = true; more;) {
+    int byte = 0, block = 0;
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      const bool is_block = others[i]->var == digits.block;
+      (is_block ? block : byte) += value[i] * (is_block ? 1 : others[i]->place * t.element_bytes);
+    }
+    const int nth = (byte - first.first) / first.width + run.first;
+    if (byte >= first.first && byte < last.first + last.width &&
+        (part < 0 || block * static_cast<int>(t.columns.size()) + nth == part)) {
+      for (std::size_t i = 0; i < others.size(); ++i) {
+        least[i] = inside == 0 ? value[i] : std::min(least[i], value[i]);
+        most[i] = std::max(most[i], value[i]);
+      }
+      ++inside;
+    }
+    more = false;
+    for (std::size_t i = 0; i < others.size() && !more; ++i) {
+      more = ++value[i] < others[i]->size;
+      if (!more) value[i] = 0;
+    }
+  }
+  for (std::size_t i = others.size(); i-- > 0;) {
+    out_.line("#pragma unroll");
+    out_.open("for (int {0} = {1}; {0} < {2}; ++{0}) {{", others[i]->var, least[i], most[i] + 1);
+    box *= most[i] + 1 - least[i];
+  }
+  return {static_cast<int>(others.size()), box == inside};
+}
+
 // The byte of the staging area, which holds `part` or all of them, that an element's part begins
 // at; what isn't among those columns, or of that part, is left out.
 std::string Emitter::begin_part(const TmaStore& t, const StoreDigits& digits,
-                                std::pair<int, int> run, int part) {
+                                std::pair<int, int> run, int part, bool exact) {
   const TmaStore::Columns &first = t.columns_of(run.first), &last = t.columns_of(run.second - 1);
   const int end = last.first + last.width;
   out_.line("const int byte = {};", digits.byte);
-  if (first.first > 0) out_.line("if (byte < {}) continue;", first.first);
-  if (end < t.row_bytes) out_.line("if (byte >= {}) continue;", end);
   // Of the columns of this width.
   const std::string nth = first.first > 0
                               ? fmt::format("(byte - {}) / {}", first.first, first.width)
                               : fmt::format("byte / {}", first.width);
-  if (part >= 0) {
-    out_.line("if ({} * {} + {} + {} != {}) continue;", digits.block, t.columns.size(), run.first,
-              nth, part);
-    return std::to_string(plan_.place_of(t, part));
+  if (!exact) {
+    out_.line("if (byte < {} || byte >= {}) continue;", first.first, end);
+    if (part >= 0)
+      out_.line("if ({} * {} + {} + {} != {}) continue;", digits.block, t.columns.size(), run.first,
+                nth, part);
   }
+  if (part >= 0) return std::to_string(plan_.place_of(t, part));
   return fmt::format("({} * {} + {} + {} * {}) * {}", digits.block, t.row_bytes, first.first, nth,
                      first.width, kPartRows);
 }
@@ -75,10 +112,9 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
                              std::pair<int, int> run) {
   StoreDigits digits = store_digits(t);
   const int bytes = t.element_bytes, width = t.columns_of(run.first).width;
-  std::vector<const Factor*> loops = digits.others;
-  loops.push_back(digits.half);
-  int count = open_loops(loops);
-  const std::string first = begin_part(t, digits, run, part);
+  const int halves = open_loops({digits.half});
+  const PartLoops loops = open_part(t, digits, run, part);
+  const std::string first = begin_part(t, digits, run, part, loops.exact);
   out_.line("constexpr int {} = 0;", digits.pair->var);
   std::string column = family_->thread_part_name(t.column_axis);
   if (plan_.slice.axis == t.column_axis) column += fmt::format(" % {}", plan_.slice.span);
@@ -95,7 +131,7 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
   pack_elements(value, *digits.pair, digits.pair->size);
   held_ = nullptr;
   out_.line("copy_bytes<{}>(at, elements);", digits.pair->size * bytes);
-  close_loops(count);
+  close_loops(loops.count + halves);
 }
 
 // Elements of two bytes: a warp puts 16 rows of 16 columns at a time, or of 8 where their number is
@@ -112,6 +148,7 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   Factor sixteens = wide ? *eights : Factor{};
   if (wide) {
     sixteens.size /= 2;
+    sixteens.place *= 2;
     sixteens.var += "_pair";
     std::replace(digits.others.begin(), digits.others.end(), &*eights,
                  static_cast<const Factor*>(&sixteens));
@@ -121,9 +158,9 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   out_.line("const u32 place = swizzled_offset<{}>(row, {});", width,
             wide ? "thread / 16 % 2 * 16" : "0");
   out_.line("const u32 to = shared_address(staging);");
-  int count = open_loops(digits.others);
+  const PartLoops loops = open_part(t, digits, run, part);
   if (wide) out_.line("const int {} = 2 * {};", eights->var, sixteens.var);
-  const std::string first = begin_part(t, digits, run, part);
+  const std::string first = begin_part(t, digits, run, part, loops.exact);
   out_.line("u32 matrices[{}];", wide ? 4 : 2);
   if (wide) {
     out_.line("#pragma unroll");
@@ -138,7 +175,7 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   if (wide) out_.close();
   // What differs between parts is added last, so that it becomes a part of the instruction.
   out_.line("store_matrices(to + (place ^ byte % {}) + {}, matrices);", width, first);
-  close_loops(count);
+  close_loops(loops.count);
 }
 
 std::string Emitter::staging_text(const std::string& warpgroup) const {

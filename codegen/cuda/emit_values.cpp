@@ -46,6 +46,56 @@ bool Emitter::is_inline(const ir::Value* value) const {
   return !smaller || op.operands.size() < 2;
 }
 
+// The store, or the value kept in registers, that all uses of an elementwise value end in, element
+// by element; or null. Such a value is computed there: a register at a time, not a tile of them.
+const ir::Op* Emitter::only_end(const ir::Value* value) {
+  if (const auto known = only_ends_.find(value); known != only_ends_.end()) return known->second;
+  only_ends_[value] = nullptr;
+  const auto users = users_.find(value);
+  if (value->def == nullptr || !ir::info(value->def->kind).elementwise || value->type.is_scalar() ||
+      users == users_.end())
+    return nullptr;
+  const ir::Op* last = nullptr;
+  for (const ir::Op* user : users->second) {
+    const ir::Op* end = user->parent == value->def->parent ? end_of_use(value, *user) : nullptr;
+    if (end == nullptr || (last != nullptr && end != last)) return nullptr;
+    last = end;
+  }
+  return only_ends_[value] = last;
+}
+
+const ir::Op* Emitter::end_of_use(const ir::Value* value, const ir::Op& user) {
+  if (user.kind == OpKind::store) {
+    const auto rank = function_.params[static_cast<std::size_t>(user.attr.index)].shape.size();
+    const auto uses = std::count(user.operands.begin(), user.operands.end(), value);
+    return uses == 1 && user.operands[rank] == value ? &user : nullptr;
+  }
+  const ir::Value* result = user.results.size() == 1 ? user.result() : nullptr;
+  if (result == nullptr || !ir::info(user.kind).elementwise ||
+      result->type.axes != value->type.axes || analysis_.runs(result) != analysis_.runs(value))
+    return nullptr;
+  if (const ir::Op* end = only_end(result)) return end;
+  return is_inline(result) ? nullptr : &user;
+}
+
+// Names what several parts of an element's expression use, for as long as that is printed.
+void Emitter::begin_element(const ir::Value* value) {
+  const ir::Op* op = value->def;
+  if (names_.count(value) != 0 || value == held_ || op == nullptr ||
+      !ir::info(op->kind).elementwise)
+    return;
+  for (const ir::Value* operand : op->operands) begin_element(operand);
+  if (is_inline(value) || only_end(value) == nullptr) return;
+  out_.line("const {} {} = {};", register_type(value->type.element), name_of(value), op_expr(*op));
+  names_[value] = name_of(value);
+  element_values_.insert(value);
+}
+
+void Emitter::end_element() {
+  for (const ir::Value* value : element_values_) names_.erase(value);
+  element_values_.clear();
+}
+
 void Emitter::region(const ir::Region& region) {
   for (const ir::Op* op : region.ops) operation(*op);
 }
@@ -75,7 +125,7 @@ void Emitter::operation(const ir::Op& op) {
     case OpKind::fold:
       return op.results.empty() && plan_.find_fold(&op) == nullptr ? loop(op) : fold(op);
     default:
-      if (!is_inline(op.result())) materialize(op);
+      if (!is_inline(op.result()) && only_end(op.result()) == nullptr) materialize(op);
   }
 }
 
@@ -132,7 +182,9 @@ void Emitter::materialize(const ir::Op& op) {
   }
   std::string name = declare(v);
   int loops = open_loops(v->type.axes, analysis_.runs(v));
+  for (const ir::Value* operand : op.operands) begin_element(operand);
   out_.line("{}[{}] = {};", name, register_index(v), op_expr(op));
+  end_element();
   close_loops(loops);
 }
 
@@ -181,7 +233,7 @@ std::string Emitter::expr(const ir::Value* value) {
   if (value == held_) return fmt::format("held[{}]", held_digit_);
   auto named = names_.find(value);
   if (named != names_.end() && (value->type.is_scalar() || point_ == nullptr)) {
-    if (value->type.is_scalar()) return named->second;
+    if (value->type.is_scalar() || element_values_.count(value) != 0) return named->second;
     return fmt::format("{}[{}]", named->second, register_index(value));
   }
   if (value->def == nullptr || value->def->kind == OpKind::fold) {

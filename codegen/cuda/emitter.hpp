@@ -81,6 +81,10 @@ class Emitter {
   void loop(const ir::Op& op);
   void materialize(const ir::Op& op);
   bool is_inline(const ir::Value* value) const;
+  const ir::Op* only_end(const ir::Value* value);
+  const ir::Op* end_of_use(const ir::Value* value, const ir::Op& user);
+  void begin_element(const ir::Value* value);
+  void end_element();
   std::string expr(const ir::Value* value);
   std::string op_expr(const ir::Op& op);
   bool may_wrap(const ir::Op& op);
@@ -153,8 +157,14 @@ class Emitter {
   std::string held_digit_;
   StoreDigits store_digits(const TmaStore& t);
   static std::vector<std::pair<int, int>> widths(const TmaStore& t);
+  struct PartLoops {
+    int count = 0;
+    bool exact = true;  ///< nothing else is in them
+  };
+  PartLoops open_part(const TmaStore& t, const StoreDigits& digits, std::pair<int, int> run,
+                      int part);
   std::string begin_part(const TmaStore& t, const StoreDigits& digits, std::pair<int, int> run,
-                         int part);
+                         int part, bool exact);
   void stage_elements(const TmaStore& t, const ir::Value* value, int part, std::pair<int, int> run);
   void stage_matrices(const TmaStore& t, const ir::Value* value, int part, std::pair<int, int> run);
   std::string part_coordinates(const TmaStore& t, int part, const std::string& warpgroup);
@@ -289,6 +299,8 @@ class Emitter {
   std::unordered_map<const ir::Value*, std::string> names_;
   std::unordered_map<const ir::Value*, std::vector<const ir::Op*>> users_;
   std::unordered_set<const ir::Value*> needed_;
+  std::unordered_map<const ir::Value*, const ir::Op*> only_ends_;  ///< what `only_end` found
+  std::unordered_set<const ir::Value*> element_values_;            ///< named for one element
   /// When set, an element is evaluated at these coordinates instead of a thread's registers.
   const std::map<ir::AxisId, std::string>* point_ = nullptr;
   std::unordered_map<const ir::Op*, std::string> in_place_;  ///< dot -> array that it adds into

@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "octile/kernels/gemm.hpp"
 #include "octile/tests/cuda/kernels.hpp"
 #include "octile/tests/cuda/nvrtc_text.hpp"
 
@@ -120,6 +121,26 @@ TEST(Compile, TheDenseTablesSchedules) {
   jobs.push_back(job(gemm_bias_gelu(), sizes(4096, 2112, 7168)));
   expect_clean(std::move(jobs));
   EXPECT_GT(gemm.statistics().compiles, 5);
+}
+
+// What is chosen has registers for an epilogue of many instructions.
+TEST(Compile, LongEpilogues) {
+  const auto by_erf = [](auto x) { return 0.5f * x * (1.0f + erf(x * 0.70710678f)); };
+  std::vector<Job> jobs;
+  const auto add = [&](const auto& gemm) {
+    for (const ProblemSizes& shape : {sizes(4096, 24576, 1536), sizes(1024, 7168, 16384),
+                                      sizes(4096, 32768, 512), sizes(1024, 4096, 7168)})
+      jobs.push_back(job(gemm, shape));
+  };
+  const auto each = [&](const char* scaled, const auto& scaling) {
+    using kernels::with_bias;
+    const std::string name = scaled;
+    add(kernels::gemm<e4m3>((name + "_gelu").c_str(), scaling, with_bias<bf16>(kernels::gelu)));
+    add(kernels::gemm<e4m3>((name + "_erf").c_str(), scaling, with_bias<bf16>(by_erf)));
+  };
+  each("tensor_wise", kernels::per_tensor(fast_accumulate));
+  each("block_wise", kernels::scale_1x128_128x128);
+  expect_clean(std::move(jobs));
 }
 
 TEST(Compile, ExplicitSchedules) {

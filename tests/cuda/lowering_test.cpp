@@ -269,6 +269,34 @@ TEST(Lowering, ScalesOfATileThatIsInsideAreLoadedAtOnce) {
   EXPECT_THAT(text, Not(HasSubstr("+ 2 <= N_dim")));
 }
 
+// What an element's expression uses twice is a register where the element is stored, or kept; not a
+// tile.
+TEST(Lowering, ValuesUsedInOnePlaceAreComputedThere) {
+  const auto has = [](const std::string& text, const char* pattern) {
+    return std::regex_search(text, std::regex(pattern));
+  };
+  const std::string stored = gemm_bias_gelu().with({BM(128), BN(128)}).emit(kSizes);
+  EXPECT_TRUE(has(stored, "const float add_\\d+ = "));
+  EXPECT_FALSE(has(stored, "float add_\\d+\\["));
+  // Two ends, a largest magnitude and a store: the result is kept, what only it needs is not.
+  const std::string kept = kernels::gemm<e4m3>("amax", kernels::scale_1x128_128x128,
+                                               kernels::with_amax<bf16>(kernels::gelu))
+                               .with({kernels::BM(128), kernels::BN(128)})
+                               .emit(kSizes);
+  EXPECT_TRUE(has(kept, "float fma_\\d+\\[64\\]"));
+  EXPECT_TRUE(has(kept, "const float min_\\d+ = "));
+  EXPECT_FALSE(has(kept, "float min_\\d+\\["));
+}
+
+// Of 176 columns, 128 are staged as two parts and 48 as two narrower ones.
+TEST(Lowering, StagingLoopsOverNothingButItsColumns) {
+  const std::string text = tensor_wise().with({kernels::BM(128), kernels::BN(176)}).emit(kSizes);
+  for (const char* columns :
+       {"0; BN_i8_pair < 4;", "4; BN_i8_pair < 8;", "8; BN_i8_pair < 10;", "10; BN_i8_pair < 11;"})
+    EXPECT_THAT(text, HasSubstr(std::string("BN_i8_pair = ") + columns));
+  EXPECT_THAT(text, Not(HasSubstr("if (byte")));
+}
+
 // Tiles with many scales need more of a consumer's registers than others.
 TEST(Lowering, ProducersSpareRegistersForScales) {
   EXPECT_THAT(weight_gradient().with({BM(256), BN(128)}).emit(kSizes),

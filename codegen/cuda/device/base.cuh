@@ -9,6 +9,12 @@ __device__ __forceinline__ int thread_index() {
   asm volatile("mov.u32 %0, %%tid.x;" : "=r"(i));
   return i;
 }
+// A thread's place in its warp: read again where registers are short, not spilled.
+__device__ __forceinline__ int lane_index() {
+  int i;
+  asm("mov.u32 %0, %%laneid;" : "=r"(i));
+  return i;
+}
 __device__ __forceinline__ long long ceil_div(long long a, long long b) {
   return (a + b - 1) / b;
 }

@@ -293,6 +293,9 @@ inline void named_barrier_sync(int, int count) {
 inline Thread& self() {
   return threads[static_cast<std::size_t>(threadIdx.x)];
 }
+inline int lane_index() {
+  return threadIdx.x % 32;
+}
 template <int Bytes>
 void copy_async(u32 to, const void* from, int valid) {
   if (to % Bytes != 0) fail("cp.async to an address that isn't aligned");

@@ -53,7 +53,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const scratch = ring + 98304;
   const u32 scratch_address = ring_address + 98304;
   unsigned char* const exchange = ring + 98304;
-  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
+  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = lane_index();
   const int warpgroup = warp / 4;
   const u32 full = ring_address + 103424, empty = full + 32;
   const u32 panels = ring_address + 98304;
@@ -565,7 +565,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
                 alignas(4) unsigned short elements[2];
                 #pragma unroll
                 for (int pair = 0; pair < 2; pair += 2) {
-                  auto element = [&](int BN_i1) { return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
+                  auto element = [&](int BN_i1) {
+                    return fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1];
+                  };
                   const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
                   memcpy(&elements[pair], &packed, 4);
                 }

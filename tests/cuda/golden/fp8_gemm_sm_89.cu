@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(128, 1) fp8_gemm(
   unsigned char* const scratch = ring + 44160;
   const u32 scratch_address = ring_address + 44160;
   unsigned char* const exchange = ring + 44160;
-  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
+  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = lane_index();
   const int warpgroup = warp / 4;
   const int BM_t = thread / 4 % 8 + thread / 32 % 2 * 32;
   const int BN_t = thread % 4 * 2 + thread / 64 % 2 * 24;
@@ -206,7 +206,9 @@ extern "C" __global__ void __launch_bounds__(128, 1) fp8_gemm(
                   alignas(4) unsigned short elements[2];
                   #pragma unroll
                   for (int pair = 0; pair < 2; pair += 2) {
-                    auto element = [&](int BN_i1) { return fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1]; };
+                    auto element = [&](int BN_i1) {
+                      return fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1];
+                    };
                     const u32 packed = pack_bf16x2(element(pair), element(pair + 1));
                     memcpy(&elements[pair], &packed, 4);
                   }

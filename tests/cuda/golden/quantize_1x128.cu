@@ -22,7 +22,7 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
   unsigned char* const scratch = ring + 0;
   const u32 scratch_address = ring_address + 0;
   unsigned char* const exchange = ring + 0;
-  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
+  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = lane_index();
   const int warpgroup = warp / 4;
   const int BM_t = thread / 16 % 8;
   const int BN_t = thread % 8 * 16 + thread / 8 % 2 * 128;
@@ -100,7 +100,9 @@ extern "C" __global__ void __launch_bounds__(128) quantize_1x128(
             alignas(16) unsigned char elements[16];
             #pragma unroll
             for (int pair = 0; pair < 16; pair += 2) {
-              auto element = [&](int BN_i1) { return (cast_15[BN_i1] / div_21[0]); };
+              auto element = [&](int BN_i1) {
+                return (cast_15[BN_i1] / div_21[0]);
+              };
               const unsigned short packed = pack_e4m3x2(element(pair), element(pair + 1));
               memcpy(&elements[pair], &packed, 2);
             }

@@ -18,7 +18,7 @@ extern "C" __global__ void __launch_bounds__(128) row_softmax(
   unsigned char* const scratch = ring + 0;
   const u32 scratch_address = ring_address + 0;
   unsigned char* const exchange = ring + 0;
-  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
+  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = lane_index();
   const int warpgroup = warp / 4;
   const int BM_t = 0;
   const int BN_t = thread % 128 * 4;

@@ -11,7 +11,7 @@ extern "C" __global__ void __launch_bounds__(128) vector_add(
     const long long M_dim,
     const int tiles_0) {
   // roles and shared memory
-  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = thread % 32;
+  const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = lane_index();
   const int warpgroup = warp / 4;
   const int BM_t = thread % 128 * 4;
   const int extent_0 = tiles_0;
