@@ -4,6 +4,7 @@
 // has one tile, all parts take the place of the ring, and each is copied as soon as it is there. A
 // warp of the producer sends them off where it can, as consumers have the next tile to compute.
 #include <algorithm>
+#include <climits>
 
 #include "octile/codegen/cuda/emitter.hpp"
 
@@ -54,35 +55,34 @@ Emitter::PartLoops Emitter::open_part(const TmaStore& t, const StoreDigits& digi
                                       std::pair<int, int> run, int part) {
   const TmaStore::Columns &first = t.columns_of(run.first), &last = t.columns_of(run.second - 1);
   const auto& others = digits.others;
-  std::vector<int> value(others.size(), 0), least(others.size(), 0), most(others.size(), -1);
-  int inside = 0, box = 1;
-  for (bool more = true; more;) {
-    int byte = 0, block = 0;
+  std::vector<int> value(others.size()), least(others.size(), INT_MAX), most(others.size(), -1);
+  int registers = 1, inside = 0, looped = 1;
+  for (const Factor* f : others) registers *= f->size;
+  for (int r = 0; r < registers; ++r) {
+    int rest = r, byte = 0, block = 0;
     for (std::size_t i = 0; i < others.size(); ++i) {
-      const bool is_block = others[i]->var == digits.block;
-      (is_block ? block : byte) += value[i] * (is_block ? 1 : others[i]->place * t.element_bytes);
+      value[i] = rest % others[i]->size;
+      rest /= others[i]->size;
+      if (others[i]->var == digits.block)
+        block = value[i];
+      else
+        byte += value[i] * others[i]->place * t.element_bytes;
     }
-    const int nth = (byte - first.first) / first.width + run.first;
-    if (byte >= first.first && byte < last.first + last.width &&
-        (part < 0 || block * static_cast<int>(t.columns.size()) + nth == part)) {
-      for (std::size_t i = 0; i < others.size(); ++i) {
-        least[i] = inside == 0 ? value[i] : std::min(least[i], value[i]);
-        most[i] = std::max(most[i], value[i]);
-      }
-      ++inside;
-    }
-    more = false;
-    for (std::size_t i = 0; i < others.size() && !more; ++i) {
-      more = ++value[i] < others[i]->size;
-      if (!more) value[i] = 0;
+    if (byte < first.first || byte >= last.first + last.width) continue;
+    const int column = run.first + (byte - first.first) / first.width;
+    if (part >= 0 && block * static_cast<int>(t.columns.size()) + column != part) continue;
+    ++inside;
+    for (std::size_t i = 0; i < others.size(); ++i) {
+      least[i] = std::min(least[i], value[i]);
+      most[i] = std::max(most[i], value[i]);
     }
   }
   for (std::size_t i = others.size(); i-- > 0;) {
     out_.line("#pragma unroll");
     out_.open("for (int {0} = {1}; {0} < {2}; ++{0}) {{", others[i]->var, least[i], most[i] + 1);
-    box *= most[i] + 1 - least[i];
+    looped *= most[i] + 1 - least[i];
   }
-  return {static_cast<int>(others.size()), box == inside};
+  return {static_cast<int>(others.size()), looped == inside};
 }
 
 // The byte of the staging area, which holds `part` or all of them, that an element's part begins
