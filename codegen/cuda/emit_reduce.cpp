@@ -82,12 +82,6 @@ void Emitter::reduce_terms(const ir::Op& op, const std::function<std::string()>&
       whole = &f;
       continue;
     }
-    if (std::int64_t{f.place} * f.size > group) {
-      throw ir::Error(fmt::format(
-          "kernel '{}': groups of {} along axis '{}' (extent {}) don't fit the tensor core's "
-          "layout; use groups of 2, 4 or a multiple of 8 that divides the extent",
-          function_.name, group, layout.name, layout.extent));
-    }
     if (f.kind == Factor::Kind::reg) inner.push_back(&f);
     if (f.kind == Factor::Kind::thread) threads.push_back(&f);
   }

@@ -86,6 +86,7 @@ Plan Planner::run() {
   plan_folds();
   plan_threads();
   build_family();
+  check_groups();
   plan_grid();
   plan_pieces();
   plan_stores();
@@ -362,6 +363,26 @@ void Planner::split_runs() {
       split_at_run(plan_.family.at(v->def->attr.axis), v->def->attr.group);
     }
   }
+}
+
+// A reduction's groups consist of whole digits, but for neighbours in one digit of registers.
+void Planner::check_groups() const {
+  ir::for_each_op(*function_.body, [&](const ir::Op& op) {
+    if (op.kind != OpKind::reduce || op.attr.group == 0) return;
+    const AxisLayout& layout = plan_.family.at(op.attr.axis);
+    const std::int64_t group = op.attr.group;
+    for (const Factor& f : layout.factors) {
+      const bool holds_several = f.kind == Factor::Kind::reg && f.place == 1;
+      if (f.size == 1 || f.place >= group || f.place * std::int64_t{f.size} <= group ||
+          holds_several)
+        continue;
+      refuse(fmt::format(
+          "groups of {} along axis '{}' (extent {}) don't fit the tensor core's layout; "
+          "use groups of 2, 4 or a multiple of 8 that divides the extent, or another side "
+          "of the tensor core (swap_operands)",
+          group, layout.name, layout.extent));
+    }
+  });
 }
 
 void Planner::plan_grid() {

@@ -52,6 +52,7 @@ class Planner {
   void add_warp_axis(ir::AxisId axis, bool m_side);
   void add_other_axis(ir::AxisId axis);
   void split_runs();
+  void check_groups() const;
   void plan_grid();
   void plan_split();
   void plan_slice();

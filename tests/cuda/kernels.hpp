@@ -112,4 +112,17 @@ inline auto gemm_bias_gelu() {
       });
 }
 
+// Largest magnitudes of groups of 96 columns beside the product.
+inline auto amax_of_96() {
+  return kernel("amax_of_96", in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<e4m3>("q", M, N),
+                out<f32>("amax", M, N / 96_c), [](auto a, auto b, auto q, auto amax) {
+                  return grid(M / BM, N / BN, [=](auto i, auto j) {
+                    auto acc =
+                        sum(K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
+                    return stores(store(amax(BM[i], BN[j] / 96_c), max(abs(acc), within(BN, 96_c))),
+                                  store(q(BM[i], BN[j]), cast<e4m3>(acc)));
+                  });
+                });
+}
+
 }  // namespace octile::test

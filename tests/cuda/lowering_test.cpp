@@ -300,16 +300,7 @@ TEST(Lowering, StagingLoopsOverNothingButItsColumns) {
 // Where groups of 96 columns end inside of a part of 128 bytes, a loop also has what isn't its own,
 // and leaves that out.
 TEST(Lowering, StagingLoopsLeaveOutOtherColumns) {
-  const auto grouped = kernel(
-      "grouped", in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<e4m3>("q", M, N),
-      out<f32>("amax", M, N / 96_c), [](auto a, auto b, auto q, auto amax) {
-        return grid(M / BM, N / BN, [=](auto i, auto j) {
-          auto acc = sum(K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
-          return stores(store(amax(BM[i], BN[j] / 96_c), max(abs(acc), within(BN, 96_c))),
-                        store(q(BM[i], BN[j]), cast<e4m3>(acc)));
-        });
-      });
-  const std::string text = grouped.with({BM(128), BN(192)}).emit(kSizes);
+  const std::string text = amax_of_96().with({BM(128), BN(192)}).emit(kSizes);
   EXPECT_THAT(text, AllOf(HasSubstr("if (byte < 0 || byte >= 128) continue;"),
                           Not(HasSubstr("if (byte < 128"))));
 }

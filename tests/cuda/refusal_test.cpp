@@ -110,6 +110,14 @@ TEST(Refusals, SplitFold) {
                     HasSubstr("a split_fold that divides its blocks of 8 columns")));
 }
 
+// 64 rows of one instruction don't hold groups of 96; columns do, and are chosen.
+TEST(Refusals, GroupsThatTheLayoutDivides) {
+  EXPECT_THAT(refusal(amax_of_96(), {BM(16), BN(192), swap_operands()}),
+              HasSubstr("groups of 96 along axis 'BN' (extent 192) don't fit"));
+  EXPECT_EQ(refusal(amax_of_96(), {BM(128), BN(192)}), "");
+  EXPECT_EQ(refusal(amax_of_96(), {}), "");
+}
+
 TEST(Refusals, StreamFold) {
   const auto gemm = fp8_gemm().with({BM(128), BN(64), stream_fold()});
   EXPECT_EQ(refusal(gemm, {}), "");

@@ -71,6 +71,37 @@ OCTILE_PROGRAM(gate_and_up) {
   }
 }
 
+// Largest magnitudes of groups of 96 columns, which end inside of what TMA stores at a time.
+OCTILE_PROGRAM(gemm_and_amax_of_96) {
+  const auto k = kernel(
+      "amax_of_96", in<bf16>("a", M, K), in<bf16>("b", N, K), out<e4m3>("q", M, N),
+      out<f32>("amax", M, N / 96_c), [](auto a, auto b, auto q, auto amax) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto acc = sum(K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
+          return stores(store(amax(BM[i], BN[j] / 96_c), max(abs(acc), within(BN, 96_c))),
+                        store(q(BM[i], BN[j]), cast<e4m3>(acc)));
+        });
+      });
+  for (const Shape& s : std::vector<Shape>{{130, 384, 200}, {65, 192, 64}}) {
+    const auto [m, n, depth] = s;
+    const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::bf16, {n, depth}, Fill::integers);
+    const auto want = products(
+        m, n, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
+        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const Input q = t.output(ElementType::e4m3, {m, n}, [=, n = n](const Index& e) {
+      return rounded(ElementType::e4m3, want(e[0] * n + e[1]));
+    });
+    const Input amax = t.output(ElementType::f32, {m, n / 96}, [=, n = n](const Index& e) {
+      double most = 0;
+      for (std::int64_t c = 0; c < 96; ++c)
+        most = std::max(most, std::abs(want(e[0] * n + e[1] * 96 + c)));
+      return most;
+    });
+    t.run(k, {{BM(128), BN(192)}, {BM(64), BN(96)}}, a, b, q, amax);
+  }
+}
+
 // An FP8 product, promoted block by block, and a bf16 one of low rank, added in place: two rings'
 // worth of trips through one ring, again and again under a persistent grid.
 OCTILE_PROGRAM(low_rank_adapter) {
