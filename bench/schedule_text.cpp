@@ -66,6 +66,7 @@ const std::map<std::string, Setter>& knobs() {
       OCTILE_BENCH_KNOB(swap_operands),
       OCTILE_BENCH_KNOB(mma_sync),
       OCTILE_BENCH_KNOB(transpose_panels),
+      OCTILE_BENCH_KNOB(outer_products),
       OCTILE_BENCH_KNOB(tile_pieces),
       OCTILE_BENCH_KNOB(tma_store),
       OCTILE_BENCH_KNOB(epilogue_overlap),

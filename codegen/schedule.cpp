@@ -50,6 +50,7 @@ std::string to_string(const Schedule& schedule) {
   OCTILE_KNOB(swap_operands);
   OCTILE_KNOB(mma_sync);
   OCTILE_KNOB(transpose_panels);
+  OCTILE_KNOB(outer_products);
   OCTILE_KNOB(tile_pieces);
   OCTILE_KNOB(tma_store);
   OCTILE_KNOB(epilogue_overlap);

@@ -1,5 +1,6 @@
 // A schedule: how a tile program is mapped to a machine. Plain values, comparable and printable; it
-// never changes what is computed, beyond the order of float additions documented per knob.
+// never changes what is computed, beyond the order and rounding of float operations documented per
+// knob.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +32,13 @@ struct Schedule {
   int persistent = -1;           ///< 1: one CTA per SM loops over tiles; 0: a CTA per tile; -1 auto
   int ctas_per_sm = automatic;   ///< CTAs that share an SM's memory and registers; automatic: 1
   int split_fold = 1;            ///< CTAs of a cluster that share one fold, summed in CTA order
-  int fold_teams = 1;         ///< teams of consumers take a fold's trips in turn, summed in order
-  bool stream_fold = false;   ///< persistent CTAs share the trips of left-over tiles, in order
-  int swap_operands = -1;     ///< 1: the dot's first operand on wgmma's N side; -1 automatic
-  int mma_sync = -1;          ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
-  int transpose_panels = -1;  ///< 1: loader warps read panels of scales, 0: TMA; -1 automatic
+  int fold_teams = 1;           ///< teams of consumers take a fold's trips in turn, summed in order
+  bool stream_fold = false;     ///< persistent CTAs share the trips of left-over tiles, in order
+  int swap_operands = -1;       ///< 1: the dot's first operand on wgmma's N side; -1 automatic
+  int mma_sync = -1;            ///< 1: warps multiply with mma.sync, not wgmma; -1: if need be
+  int transpose_panels = -1;    ///< 1: loader warps read panels of scales, 0: TMA; -1 automatic
+  bool outer_products = false;  ///< the tensor core makes products of a value per row and one per
+                                ///< column, a few units in the last place from the rounded ones
   int tile_pieces = -1;       ///< 1: tiles in pieces that no block of scales ends in; -1 automatic
   int tma_store = -1;         ///< 1: stores through shared memory and TMA; 0: direct; -1 automatic
   int epilogue_overlap = -1;  ///< 1: a TMA store stages a whole tile, which drains under the next

@@ -158,6 +158,13 @@ inline Knob mma_sync(bool on = true) {
 inline Knob transpose_panels(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.transpose_panels = k.number(); }, on};
 }
+/// Products of a value per row and one per column, by which a fold scales its dots (scales of
+/// 1x128 on both sides), come from the tensor core: threads neither read what belongs to columns
+/// nor multiply. They are off by 2^-21 of themselves at most and exact where values have 11 bits;
+/// of an infinite value, they are NaN. See docs/targets.md.
+inline Knob outer_products(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.outer_products = k.flag(); }, on};
+}
 /// Where a tile of columns spans blocks of scales that end somewhere else in each tile: it is put
 /// together of pieces of powers of two (136 columns of 128 and 8), each from its own region of the
 /// axis, so that no block ends inside of one and all tiles look alike (true), or is contiguous, and

@@ -150,22 +150,29 @@ void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
   for (const ir::Op* op : plan.pipelined_dots) {
     out_.line("float {}{}[{}];", name_of(op->result()), suffix, register_count(op->result()));
   }
+  if (plan.outer) declare(plan.outer->op->result());
 }
 
-// Starts the tensor core on one block of a trip, the operands being in `stage_`.
+// Starts the tensor core on one block of a trip, the operands being in `stage_`. An outer product
+// is still to come where there is one.
 void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& suffix) {
   if (plan.pipelined_dots.empty()) return;
-  int consumers = plan_.consumers;
-  bool turns = plan_.schedule.order_consumers == 1 && consumers > 1;
-  if (turns) out_.line("named_barrier_sync(2 + warpgroup, 256);");
+  if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1)
+    out_.line("named_barrier_sync(2 + warpgroup, 256);");
   out_.line("wgmma_fence();");
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
     int first = plan.blocks > 1 ? block : 0, last = plan.blocks > 1 ? block + 1 : d.shape.m_blocks;
     issue(d, name_of(op->result()) + suffix, {first, last}, {0, d.chunks}, "0");
   }
+  if (!plan.outer) commit_block(plan);
+}
+
+void Emitter::commit_block(const FoldPlan& plan) {
+  if (plan.pipelined_dots.empty()) return;
   out_.line("wgmma_commit();");
-  if (turns) out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", consumers);
+  if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1)
+    out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", plan_.consumers);
 }
 
 // What a trip computes without its pipelined dots.
@@ -178,6 +185,7 @@ void Emitter::prepare_trip(const FoldPlan& plan) {
   }
   for (const ir::Op* op : plan.fold->regions[0]->ops) {
     if (op->kind == OpKind::yield || depends_on_dots(plan, *op)) continue;
+    if (plan.outer && (op == plan.outer->op || op == plan.outer->columns.load)) continue;
     if (!is_ready_made(plan, *op)) {
       operation(*op);
       continue;
@@ -268,6 +276,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
       names_[op->result()] = name_of(op->result()) + suffix;
       out_.line("pin_registers({});", names_[op->result()]);
     }
+    if (plan.outer) out_.line("pin_registers({});", names_[plan.outer->op->result()]);
   }
   if (last && !plan.stage_used_late) {
     // One lane speaks for all that read small tiles from the stage.
@@ -372,6 +381,7 @@ void Emitter::find_block_values(const FoldPlan& plan) {
     if (op->kind == OpKind::yield || !depends_on_dots(plan, *op)) continue;
     for (const ir::Value* v : op->results) block_values_.insert(v);
   }
+  if (plan.outer) block_values_.insert(plan.outer->op->result());
 }
 
 // One block at a time: issued, waited for, promoted. Another warpgroup has the tensor core
@@ -384,6 +394,10 @@ void Emitter::one_set_trip(const FoldPlan& plan, bool is_first) {
     issue_block(plan, block, "");
     if (block == 0 && is_first) begin_panels(plan);
     if (block == 0) prepare_trip(plan);
+    if (plan.outer) {
+      issue_outer(plan, block);
+      commit_block(plan);
+    }
     if (block == plan.blocks - 1) read_panels(plan, next_trip("trip"));
     finish_block(plan, block, "", 0);
   }

@@ -21,7 +21,7 @@ Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan
 }
 
 // The producer warpgroup's first warp copies operands, the second panels, the others small tiles;
-// where there are none, the last one stores.
+// where there are none, the third may make columns of outer products and the last one stores.
 int Emitter::loader_warps() const {
   bool any = std::any_of(plan_.folds.begin(), plan_.folds.end(),
                          [](const FoldPlan& f) { return !f.small.empty(); });
@@ -115,14 +115,18 @@ void Emitter::barrier_setup() {
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
-  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps());
+  const bool outer = plan_.outer_bytes > 0;
+  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps() + (outer ? 1 : 0));
   out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
   out_.close();
   if (plan_.panel_bytes > 0) {
     out_.open("for (int s = 0; s < {}; ++s) {{", kPanelSlots);
     out_.line("mbarrier_init(panel_full + 8 * s, {});", panel_arrivals());
-    const int readers = plan_.shares_trips() ? plan_.teams : 1;
-    out_.line("mbarrier_init(panel_empty + 8 * s, {});", 4 * plan_.consumers * readers);
+    const bool reads = std::any_of(plan_.folds.begin(), plan_.folds.end(),
+                                   [](const FoldPlan& f) { return !f.panels.empty(); });
+    const int readers = !reads ? 0 : plan_.shares_trips() ? plan_.teams : 1;
+    out_.line("mbarrier_init(panel_empty + 8 * s, {});",
+              4 * plan_.consumers * readers + (outer ? 1 : 0));
     out_.close();
   }
   if (plan_.stages_loads())
@@ -297,6 +301,10 @@ void Emitter::producer() {
       leave_one();
     produce_tiles(Role::panels);
   }
+  if (plan_.outer_bytes > 0) {
+    out_.open("if (warp == {}) {{  // columns of outer products", last_panels + 1);
+    produce_tiles(Role::outer_products);
+  }
   if (loaders > 0) {
     out_.open("if (warp > {}) {{  // small tiles", last_panels);
     out_.line("const int loader = thread - {};", 32 * (last_panels + 1));
@@ -337,12 +345,18 @@ void Emitter::produce_tiles(Role role) {
   } else {
     out_.line("int {} = 0;", role == Role::panels ? "slot" : "stage");
     out_.line("u32 phase = 0;");
+    if (role == Role::outer_products) {
+      out_.line("int slot = 0;");
+      out_.line("u32 slot_phase = 0;");
+      clear_columns();
+    }
   }
   if (role == Role::bulk_copies) name_policies();
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
     if (role == Role::bulk_copies) produce_fold(f);
-    if (role == Role::panels && !f.panels.empty()) produce_panels(f);
+    if (role == Role::panels && !f.all_panels().empty()) produce_panels(f);
+    if (role == Role::outer_products) produce_columns(f);
     if (role == Role::small_tiles) produce_small(f);
   }
   if (role == Role::stores) send_tile();
@@ -447,7 +461,7 @@ CudaProgram Emitter::run() {
                        program.arch, to_string(request_.schedule)));
   out_.raw(is_for_hopper() ? prelude() : portable_prelude());
   if (plan_.schedule.stream_fold) out_.raw(stream_prelude());
-  if (is_for_hopper()) out_.raw(wgmma_functions());
+  if (is_for_hopper()) out_.raw(wgmma_functions() + outer_functions());
   out_.raw("\n");
   kernel_signature(program);
   out_.open("  // roles and shared memory");

@@ -20,14 +20,15 @@ int row_span(int rows, int lanes) {
 // Warps of the producer that bring panels.
 int Emitter::panel_warps() const {
   if (plan_.panel_bytes == 0) return 0;
-  return plan_.transposes() && loader_warps() == 0 ? 2 : 1;
+  return plan_.transposes() && loader_warps() == 0 && plan_.outer_bytes == 0 ? 2 : 1;
 }
 
 // Whether TMA brings some.
 bool Emitter::copies_panels() const {
   return std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
-    return std::any_of(f.panels.begin(), f.panels.end(),
-                       [](const PanelLoad& p) { return !p.transposed; });
+    const auto panels = f.all_panels();
+    return std::any_of(panels.begin(), panels.end(),
+                       [](const PanelLoad* p) { return !p->transposed; });
   });
 }
 
@@ -56,10 +57,10 @@ void Emitter::transpose_panels(const FoldPlan& fold) {
   const int ahead = parts_ahead(fold), lanes = 32 * panel_warps();
   int rounds = 1;
   std::vector<const PanelLoad*> panels;
-  for (const PanelLoad& p : fold.panels) {
-    if (!p.transposed) continue;
-    panels.push_back(&p);
-    const int quads = row_span(p.rows, lanes) * plan_.panel_trips / 4;
+  for (const PanelLoad* p : fold.all_panels()) {
+    if (!p->transposed) continue;
+    panels.push_back(p);
+    const int quads = row_span(p->rows, lanes) * plan_.panel_trips / 4;
     rounds = std::max(rounds, (quads + lanes * ahead - 1) / (lanes * ahead));
   }
   const std::string first =
@@ -109,8 +110,9 @@ void Emitter::transpose_panels(const FoldPlan& fold) {
 // Of four elements of each panel, that a lane has on their way.
 int Emitter::parts_ahead(const FoldPlan& fold) const {
   constexpr int kManyRegisters = 40;  // of a producer thread: four elements take as many
-  const auto panels = std::count_if(fold.panels.begin(), fold.panels.end(),
-                                    [](const PanelLoad& p) { return p.transposed; });
+  const auto all = fold.all_panels();
+  const auto panels =
+      std::count_if(all.begin(), all.end(), [](const PanelLoad* p) { return p->transposed; });
   const int parts = plan_.producer_registers >= kManyRegisters ? 4 : 2;
   return std::max(1, parts / std::max(1, static_cast<int>(panels)));
 }
@@ -136,11 +138,13 @@ void Emitter::begin_rows(const PanelLoad& p, int ahead) {
 // The panels that TMA brings.
 void Emitter::copy_panels(const FoldPlan& fold) {
   int bytes = 0;
-  for (const PanelLoad& p : fold.panels) bytes += p.transposed ? 0 : 4 * plan_.panel_trips * p.rows;
+  for (const PanelLoad* p : fold.all_panels())
+    bytes += p->transposed ? 0 : 4 * plan_.panel_trips * p->rows;
   name_index(*fold.fold, "trip");
   out_.line("mbarrier_expect(panel_full + 8 * slot, {});", bytes);
   out_.line("const u32 to = panels + slot * {};", plan_.panel_bytes);
-  for (const PanelLoad& p : fold.panels) {
+  for (const PanelLoad* panel : fold.all_panels()) {
+    const PanelLoad& p = *panel;
     if (p.transposed) continue;
     for (int row = 0; row < (p.in_pieces ? p.rows : 1); ++row) {
       std::string coordinates;

@@ -234,7 +234,8 @@ std::string Emitter::expr(const ir::Value* value) {
   auto named = names_.find(value);
   if (named != names_.end() && (value->type.is_scalar() || point_ == nullptr)) {
     if (value->type.is_scalar() || element_values_.count(value) != 0) return named->second;
-    return fmt::format("{}[{}]", named->second, register_index(value));
+    return fmt::format("{}[{}]", named->second,
+                       is_outer(value) ? outer_index(value) : register_index(value));
   }
   if (value->def == nullptr || value->def->kind == OpKind::fold) {
     throw ir::Error(

@@ -57,7 +57,7 @@ class Emitter {
   void barrier_setup();
   void tile_loop_open();
   void producer();
-  enum class Role { bulk_copies, panels, small_tiles, stores };  ///< of the producer's warps
+  enum class Role { bulk_copies, panels, outer_products, small_tiles, stores };  ///< of its warps
   void produce_tiles(Role role);
   void produce_fold(const FoldPlan& fold);
   void name_policies();
@@ -210,6 +210,14 @@ class Emitter {
   std::string when_column(int column) const;
   int column_ = -1;  ///< of a step's trips that is read next, where it is known
 
+  // emit_outer.cpp: products that scale dots, by the tensor core.
+  bool is_outer(const ir::Value* value) const;
+  std::string outer_index(const ir::Value* value);
+  void produce_columns(const FoldPlan& fold);
+  void clear_columns();
+  void issue_outer(const FoldPlan& plan, int block);
+  std::string outer_functions() const;
+
   // emit_split.cpp: folds that a cluster shares, or teams.
   void parted_body();
   void share_sums(const FoldPlan& plan);
@@ -269,6 +277,7 @@ class Emitter {
   void declare_dots(const FoldPlan& plan, const std::string& suffix);
   void find_block_values(const FoldPlan& plan);
   void issue_block(const FoldPlan& plan, int block, const std::string& suffix);
+  void commit_block(const FoldPlan& plan);
   void prepare_trip(const FoldPlan& plan);
   bool is_ready_made(const FoldPlan& plan, const ir::Op& op);
   const Factor* piece_digit(const ir::Value* v);

@@ -86,6 +86,7 @@ std::string wgmma_knob(const Schedule& s) {
       {"stream_fold=1 shares out trips of wgmma's ring, which mma.sync doesn't have; leave it out",
        s.stream_fold},
       {"tile_pieces=1 is for scales of wgmma's pipelined folds; leave it out", s.tile_pieces == 1},
+      {"outer_products=1 is for scales of wgmma's pipelined folds; leave it out", s.outer_products},
       {"tma_store=1 stages warpgroups' tiles; stores of mma.sync's go straight to memory; leave it "
        "out",
        s.tma_store == 1},
@@ -149,6 +150,7 @@ std::string ignored_knob(const Plan& plan) {
         {"unroll", s.unroll > 0},
         {"ctas_per_sm", s.ctas_per_sm > 1},
         {"transpose_panels", s.transpose_panels >= 0},
+        {"outer_products", s.outer_products},
         {"order_consumers", s.order_consumers >= 0},
         {"consumer_registers", s.consumer_registers > 0},
         {"producer_registers", s.producer_registers > 0}};

@@ -47,10 +47,25 @@ bool Plan::stages_loads() const {
                      [](const TmaStore& s) { return s.staged != nullptr; });
 }
 
+std::vector<PanelLoad*> FoldPlan::all_panels() {
+  std::vector<PanelLoad*> all;
+  for (PanelLoad& p : panels) all.push_back(&p);
+  if (outer) all.push_back(&outer->columns);
+  return all;
+}
+
+std::vector<const PanelLoad*> FoldPlan::all_panels() const {
+  std::vector<const PanelLoad*> all;
+  for (const PanelLoad& p : panels) all.push_back(&p);
+  if (outer) all.push_back(&outer->columns);
+  return all;
+}
+
 bool Plan::transposes() const {
   return std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) {
-    return std::any_of(f.panels.begin(), f.panels.end(),
-                       [](const PanelLoad& p) { return p.transposed; });
+    const auto panels = f.all_panels();
+    return std::any_of(panels.begin(), panels.end(),
+                       [](const PanelLoad* p) { return p->transposed; });
   });
 }
 

@@ -104,6 +104,19 @@ struct PanelLoad {
   bool rows_side_by_side() const { return rows_adjacent || transposed; }
 };
 
+/// The product of a value per row and one per column of a fold's dots, which the tensor core makes
+/// beside these from parts of 11 bits (tf32; device/outer.cuh). A warp of the producer puts those
+/// of the columns into the stage.
+struct OuterProduct {
+  const ir::Op* op = nullptr;
+  const ir::Value* rows = nullptr;  ///< in registers
+  PanelLoad columns;                ///< not among FoldPlan::panels, as no consumer reads it
+  const ir::Op* dot = nullptr;      ///< whose accumulators are laid out like the products
+};
+
+/// Bytes of a column's parts.
+inline constexpr int kOuterBytes = 32;
+
 /// A dot operand that all threads copy with cp.async, swizzled, K-major: into a stage of the ring,
 /// or to where the dot's operand lies.
 struct CopyLoad {
@@ -152,6 +165,7 @@ struct FoldPlan {
   std::vector<const ir::Op*> pipelined_dots;
   bool in_place = false;  ///< the only carried value is add(carried, dot): wgmma adds into it
   std::vector<PanelLoad> panels;
+  std::optional<OuterProduct> outer;
   bool panels_ahead = false;       ///< consumers read a trip's elements under the trip before it
   int blocks = 1;                  ///< blocks of 64 rows that a trip computes one after the other
   int sets = 1;                    ///< accumulator sets: blocks that are under way at a time
@@ -164,6 +178,10 @@ struct FoldPlan {
   bool splittable = false;       ///< every carried value is a sum from zero: trips can be divided
   std::vector<int> copies;       ///< of Plan::copies, that go through the ring
   std::map<const ir::Op*, std::size_t> in_place_dots;  ///< mma.sync: adds into this carried value
+
+  /// Those that consumers read, and that of the outer product.
+  std::vector<PanelLoad*> all_panels();
+  std::vector<const PanelLoad*> all_panels() const;
 };
 
 /// A store that goes through shared memory and TMA: every warpgroup puts its tile into swizzled
@@ -232,6 +250,7 @@ struct Plan {
   int stages = 0, stage_bytes = 0;
   int panel_trips = 16;                   ///< that one copy of a panel brings
   int panel_bytes = 0, panel_offset = 0;  ///< one slot of the panels' ring; where the ring begins
+  int outer_offset = 0, outer_bytes = 0;  ///< of one stage: an outer product's columns
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
   int store_barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup

@@ -110,7 +110,9 @@ void Planner::plan_shared_memory() {
   plan_.reduce_offset = ring + scratch + staging_bytes();
   plan_.panel_offset = plan_.reduce_offset + reduce_bytes();
   if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
-  plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
+  plan_.outer_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
+  if (plan_.outer_bytes > 0) plan_.outer_offset = round_up(plan_.outer_offset, 8 * kOuterBytes);
+  plan_.barrier_offset = plan_.outer_offset + plan_.stages * plan_.outer_bytes;
   if (plan_.sums_apart) {
     plan_.sums_offset = round_up(plan_.barrier_offset, 16);
     plan_.barrier_offset = plan_.sums_offset + plan_.sums_bytes;
@@ -271,7 +273,10 @@ int Planner::ring_room() const {
       if (o->tma < 0) scratch += round_up(o->rows * d.swizzle * d.chunks, kStageAlignment);
     }
   }
-  return shared_limit() - 2 * kStageAlignment - scratch - reduce_bytes() - staging_bytes() -
+  constexpr int kBarriers = 640;  // at the most, and what else is rounded up
+  int others = reduce_bytes() + staging_bytes();
+  if (plan_.panel_bytes > 0) others = round_up(others, kStageAlignment);
+  return shared_limit() - kStageAlignment - kBarriers - scratch - others -
          kPanelSlots * plan_.panel_bytes - (plan_.sums_apart ? plan_.sums_bytes : 0);
 }
 
@@ -348,11 +353,13 @@ void Planner::choose_panel_trips() {
 
 // One slot of the panels' ring; lays the panels out in it.
 int Planner::panel_bytes(int trips) {
-  constexpr int kPanelAlignment = 512;  // the swizzle atom of 64-byte rows
+  constexpr int kSwizzledAlignment = 512, kAlignment = 128;  // of 64-byte rows; of any copy
+  const bool long_rows = trips != kPanelAlignedTrips;
   int most = 0;
   for (FoldPlan& f : plan_.folds) {
     int offset = 0;
-    for (PanelLoad& p : f.panels) {
+    for (PanelLoad* panel : f.all_panels()) {
+      PanelLoad& p = *panel;
       p.offset = offset;
       // Threads whose rows pad the tile read on behind it.
       int padding = 0;
@@ -361,7 +368,7 @@ int Planner::panel_bytes(int trips) {
         padding = rows.padded - rows.extent;
       }
       const int rows = (p.rows - 1) * p.row_step(trips) + 1 + padding;
-      offset += round_up(4 * trips * rows, kPanelAlignment);
+      offset += round_up(4 * trips * rows, long_rows ? kSwizzledAlignment : kAlignment);
     }
     most = std::max(most, offset);
   }
@@ -410,7 +417,8 @@ unsigned Planner::grid_positions_without(const ir::Op& load) {
 }
 
 void Planner::map_panels(FoldPlan& f) {
-  for (PanelLoad& p : f.panels) {
+  for (PanelLoad* panel : f.all_panels()) {
+    PanelLoad& p = *panel;
     if (p.transposed) continue;
     p.map = static_cast<int>(plan_.tensor_maps.size());
     TensorMap map;
@@ -431,6 +439,7 @@ void Planner::plan_panels(FoldPlan& f) {
     if (form) f.panels.push_back(*form);
     return form.has_value();
   });
+  plan_outer_product(f);
   constexpr int kMostRegisters = 8;  // that two trips' elements may take twice
   f.panels_ahead = !f.panels.empty() && panel_registers(f) <= kMostRegisters;
 }
@@ -534,6 +543,7 @@ void Planner::check_registers(const FoldPlan& f) {
   for (const ir::Value* v : f.fold->results) sums += register_count(v);
   for (const ir::Op* op : f.pipelined_dots)
     dots += f.in_place ? 0 : register_count(op->result()) / f.blocks;
+  if (f.outer) dots += register_count(f.outer->op->result()) / f.blocks;
   int need = sums + f.sets * dots + kOther;
   // A team has whole tiles of sums and needs room for its epilogue.
   const bool fills = plan_.teams > 1 && sums > kManySums;

@@ -87,7 +87,9 @@ class Planner {
   int most_held_stages() const;
   int shared_limit() const;
   int ring_room() const;
-  int stages_that_fit() const { return std::max(0, ring_room()) / plan_.stage_bytes; }
+  int stages_that_fit() const {
+    return std::max(0, ring_room()) / (plan_.stage_bytes + plan_.outer_bytes);
+  }
   int staging_bytes() const;
   bool stores_follow_ring() const;
   void choose_staging();
@@ -101,6 +103,8 @@ class Planner {
   unsigned grid_positions_without(const ir::Op& load);
   void map_panels(FoldPlan& f);
   void plan_panels(FoldPlan& f);
+  void plan_outer_product(FoldPlan& f);
+  std::optional<OuterProduct> outer_product(const FoldPlan& f, const ir::Op& op);
   void check_pieces(const FoldPlan& f) const;
   void plan_blocks(FoldPlan& f);
   void choose_unroll(FoldPlan& f);

@@ -97,6 +97,20 @@ inline auto fp8_gemm() {
                 });
 }
 
+// A scale per row and one per column for every 128 of K.
+inline auto outer_scaled_gemm() {
+  return kernel("outer_scaled_gemm", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c),
+                in<e4m3>("b", N, K), in<f32>("sb", N, K / 128_c), out<f32>("d", M, N),
+                [](auto a, auto sa, auto b, auto sb, auto d) {
+                  return grid(M / BM, N / BN, [=](auto i, auto j) {
+                    auto acc = sum(K / BK, [=](auto k) {
+                      return dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * (sa(BM[i], k) * sb(BN[j], k));
+                    });
+                    return store(d(BM[i], BN[j]), acc);
+                  });
+                });
+}
+
 inline auto gemm_bias_gelu() {
   return kernel(
       "gemm_bias_gelu", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c), in<e4m3>("b", N, K),

@@ -429,6 +429,22 @@ TEST(Lowering, ShortRowsOfScalesAreTransposed) {
   EXPECT_THAT(emit(384, {BM(128), BN(128)}), Not(HasSubstr("_rows<")));
 }
 
+// A warp splits the columns' scales, one more arrival on a full stage; consumers read those of
+// rows.
+TEST(Lowering, OuterProductsComeFromTheTensorCore) {
+  const auto gemm = outer_scaled_gemm().with({BM(128), BN(64)});
+  const std::string with = gemm.with({outer_products()}).emit(kSizes), without = gemm.emit(kSizes);
+  for (const char* text :
+       {"wgmma_outer_n64<0>(mul_", "put_column(to + swizzled_offset<32>(row ^ 1, 0), values[i]);",
+        "mbarrier_init(full + 8 * s, 2);", "mbarrier_init(panel_empty + 8 * s, 9);",
+        "if (warp == 10) {  // columns of outer products"}) {
+    EXPECT_THAT(with, HasSubstr(text));
+    EXPECT_THAT(without, Not(HasSubstr(text)));
+  }
+  EXPECT_THAT(without, HasSubstr("sb_"));
+  EXPECT_THAT(with, Not(HasSubstr("sb_20_next")));
+}
+
 // Of 100 rows, the tensor core's blocks make 128: threads read scales of rows that aren't there.
 TEST(Lowering, PanelsHaveRoomForRowsThatPadATile) {
   const int bytes = 512 + 16 * 4 * 128;  // scales of B; 16 trips of 128 rows

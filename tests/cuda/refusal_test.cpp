@@ -73,8 +73,9 @@ TEST(Refusals, StagesThatAreHeld) {
   EXPECT_EQ(refusal(teams, {stages(4), accumulators(2)}), "");
   EXPECT_THAT(refusal(teams, {stages(2), accumulators(2)}), HasSubstr("stages=2, but 4 " + held));
   // What fits by itself counts too.
-  EXPECT_THAT(refusal(fp8_gemm(), {BM(8), BN(64), fold_teams(4), accumulators(2), ctas_per_sm(3)}),
-              HasSubstr("two stages take 18432 bytes, of each team,"));
+  EXPECT_THAT(
+      refusal(outer_scaled_gemm(), {BM(8), BN(64), fold_teams(4), accumulators(2), ctas_per_sm(3)}),
+      HasSubstr("two stages take 18432 bytes, of each team,"));
 }
 
 TEST(Refusals, SharedMemoryOfSeveralCtas) {
@@ -347,6 +348,9 @@ TEST(Refusals, KnobsThatAreNotLowered) {
       {"unroll", refusal(gemm, {accumulators(2), unroll(4)})},
       {"unroll", refusal(tensor_scaled_gemm(), {BM(128), BN(64), stream_fold(), unroll(4)})},
       {"transpose_panels", refusal(gemm, {transpose_panels()}, {{"M", 64}, {"N", 64}, {"K", 640}})},
+      {"outer_products=1 needs a product", refusal(gemm, {outer_products()})},
+      {"outer_products=1 and accumulators=2",
+       refusal(outer_scaled_gemm(), {BM(128), BN(64), outer_products(), accumulators(2)})},
       {"persistent", refusal(gemm, {split_fold(2), persistent()})},
       {"fastest_axis", refusal(gemm, {cluster(2, BM), fastest(BN)})},
       // No dot.
@@ -357,6 +361,7 @@ TEST(Refusals, KnobsThatAreNotLowered) {
       {"unroll", refusal(add, {unroll(2)}, few)},
       {"order_consumers", refusal(add, {order_consumers()}, few)},
       {"transpose_panels", refusal(add, {transpose_panels()}, few)},
+      {"outer_products", refusal(add, {outer_products()}, few)},
       {"group_width", refusal(add, {group_width(4)}, few)},
       {"consumer_registers", refusal(add, {consumer_registers(64)}, few)},
       {"producer_registers", refusal(add, {producer_registers(64)}, few)},
@@ -370,6 +375,9 @@ TEST(Refusals, KnobsOfTheRingStayLegalOnOtherStrides) {
   const ProblemSizes odd = {{"M", 100}, {"N", 72}, {"K", 200}};
   EXPECT_EQ(refusal(fp8_gemm(), {BM(128), BN(64), stages(3), consumers(2)}, odd), "");
   EXPECT_EQ(refusal(fp8_gemm(), {BM(128), BN(64), consumer_registers(64)}, odd), "");
+  // The same where only rows of scales are 20 bytes.
+  const auto outer = outer_scaled_gemm().with({BM(128), BN(64), outer_products()});
+  EXPECT_THAT(outer.emit({{"M", 128}, {"N", 64}, {"K", 640}}), Not(HasSubstr("wgmma_outer")));
 }
 
 TEST(Refusals, KnobsThatMmaSyncHasNoUseFor) {
@@ -382,6 +390,7 @@ TEST(Refusals, KnobsThatMmaSyncHasNoUseFor) {
       {"split_fold=4 sums over a cluster", refusal(gemm, {split_fold(4)})},
       {"stream_fold=1 shares out trips of wgmma's ring", refusal(gemm, {stream_fold()})},
       {"tile_pieces=1 is for scales of wgmma's", refusal(gemm, {tile_pieces()})},
+      {"outer_products=1 is for scales of wgmma's", refusal(gemm, {outer_products()})},
       {"tma_store=1 stages warpgroups' tiles", refusal(gemm, {tma_store()})},
       {"ctas_per_sm=2 divides an SM", refusal(gemm, {ctas_per_sm(2)})},
       {"producer_registers=40 is for", refusal(gemm, {producer_registers(40)})},

@@ -192,6 +192,33 @@ OCTILE_PROGRAM(gemm_of_long_trips) {
   }
 }
 
+// The same with the products of scales by the tensor core, to the bit: these scales have few bits.
+OCTILE_PROGRAM(gemm_by_outer_products) {
+  const auto k =
+      kernels::gemm<e4m3>("wgrad", kernels::scale_1x128_1x128, kernels::accumulate<f32>());
+  const std::vector<std::vector<Knob>> schedules = {
+      {BM(128), BN(136), outer_products()},
+      {BM(256), BN(88), outer_products()},
+      {BM(128), BN(64), outer_products(), persistent(false)}};
+  const bool once = t.where() == Where::nvrtc;
+  for (const bool by_rows : {true, false}) {
+    const Layout layout = by_rows ? Layout{} : Layout{true, 0, 0};
+    const Setup setup{
+        Scales::by_1x128, ElementType::e4m3, ElementType::e4m3, false, {}, {}, layout};
+    for (const int count : once      ? std::vector{8}
+                           : by_rows ? std::vector{4, 12}
+                                     : std::vector{1, 2, 7}) {
+      const Sums sums(t, setup, {300, 280, 128 * count}, true);
+      const Input start = t.input(ElementType::f32, sums.sizes().dims({300, 280}), Fill::integers);
+      const Input d = t.inout(
+          start, [=](const Index& e) { return start->get(e) + sums.value(e); },
+          [](const Index&) { return 0.0; });
+      t.run(k, schedules, sums.a, sums.sa, sums.b, sums.sb, d);
+    }
+  }
+  t.compile_for(k, kLarge, schedules);
+}
+
 // A transposed operand is a view with other strides, and rows may have gaps.
 OCTILE_PROGRAM(gemm_of_other_layouts) {
   const auto fp8 =

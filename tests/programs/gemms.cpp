@@ -252,6 +252,61 @@ OCTILE_PROGRAM(rows_of_scales) {
   }
 }
 
+// Scales that take all bits of a float, of products that are exact: without their low bits, results
+// would be off by several times the bound.
+OCTILE_PROGRAM(outer_products) {
+  constexpr auto BK8 = 128_c;
+  const auto k =
+      kernel("outer_products", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c),
+             in<e4m3>("b", N, K), in<f32>("sb", N, K / 128_c), out<f32>("d", M, N),
+             [=](auto a, auto sa, auto b, auto sb, auto d) {
+               return grid(M / BM, N / BN, [=](auto i, auto j) {
+                 auto acc = sum(K / BK8, [=](auto k) {
+                   return dot(a(BM[i], BK8[k]), b(BN[j], BK8[k])) * (sa(BM[i], k) * sb(BN[j], k));
+                 });
+                 return store(d(BM[i], BN[j]), acc);
+               });
+             });
+  const Schedules schedules = {
+      {BM(64), BN(64), outer_products()},
+      {BM(128), BN(136), outer_products()},
+      {BM(100), BN(40), outer_products()},
+      {BM(256), BN(88), outer_products(), consumers(2)},
+      {BM(192), BN(64), outer_products(), consumers(3), persistent(false)},
+      {BM(128), BN(64), outer_products(), cluster(2, BM)},
+      {BM(64), BN(64), outer_products(), split_fold(2)},
+      {BM(16), BN(64), outer_products(), swap_operands(), ctas_per_sm(2)},
+      {BM(64), BN(64), outer_products(), ping_pong()},
+      {BM(128), BN(64), outer_products(), stream_fold()},
+      {BM(64), BN(40), outer_products(), fold_teams(2)},
+      {BM(128), BN(64), outer_products(), order_consumers(), unroll(2)},
+  };
+  for (const auto& [m, n, depth, reversed, gap] : {std::array{132, 200, 2048, 0, 0},
+                                                   {65, 72, 640, 0, 3},
+                                                   {300, 136, 1152, 1, 0},
+                                                   {7, 44, 1024, 1, 1}}) {
+    const std::int64_t runs = (depth + 127) / 128;
+    const Layout layout{reversed != 0, gap, 0}, layout_b{reversed != 0, reversed ? 0 : gap, 0};
+    const Input a = t.input(ElementType::e4m3, {m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::e4m3, {n, depth}, Fill::integers);
+    const Input sa = t.input(ElementType::f32, {m, runs}, Fill::uniform, layout);
+    const Input sb = t.input(ElementType::f32, {n, runs}, Fill::uniform, layout_b);
+    const Input d = t.output(ElementType::f32, {m, n},
+                             [=, depth = depth](const Index& e) {
+                               double total = 0;
+                               for (std::int64_t k = 0; k < depth; ++k) {
+                                 total += (*a)(e[0], k) * (*sa)(e[0], k / 128) * (*b)(e[1], k) *
+                                          (*sb)(e[1], k / 128);
+                               }
+                               return total;
+                             },
+                             {2e-3, 0});
+    t.run(k, schedules, a, sa, b, sb, d);
+    if (reversed == 0)
+      t.run(k, Schedules{{BM(128), BN(72), outer_products(), transpose_panels()}}, a, sa, b, sb, d);
+  }
+}
+
 OCTILE_PROGRAM(batched_gemm) {
   const auto k = kernel("batched", in<bf16>("a", Z, M, K), in<bf16>("b", Z, N, K),
                         out<f32>("d", Z, M, N), [](auto a, auto b, auto d) {

@@ -210,6 +210,7 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.ping_pong = initial.ping_pong;
   schedule.epilogue_overlap = initial.epilogue_overlap;
   schedule.transpose_panels = initial.transpose_panels;
+  schedule.outer_products = initial.outer_products;
   schedule.ctas_per_sm = initial.ctas_per_sm;
   schedule.tile_pieces = initial.tile_pieces;
   schedule.tma_store = initial.tma_store;

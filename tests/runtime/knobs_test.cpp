@@ -29,6 +29,7 @@ TEST(Knobs, EachSetsItsField) {
                                       swap_operands(),
                                       mma_sync(),
                                       transpose_panels(),
+                                      outer_products(),
                                       tile_pieces(),
                                       tma_store(false),
                                       epilogue_overlap(),
@@ -56,6 +57,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.swap_operands = 1;
   expected.mma_sync = 1;
   expected.transpose_panels = 1;
+  expected.outer_products = true;
   expected.tile_pieces = 1;
   expected.tma_store = 0;
   expected.epilogue_overlap = 1;

@@ -55,7 +55,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const exchange = ring + 98304;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = lane_index();
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 103424, empty = full + 32;
+  const u32 full = ring_address + 102656, empty = full + 32;
   const u32 panels = ring_address + 98304;
   const u32 panel_full = empty + 32, panel_empty = panel_full + 16;
   if (threadIdx.x == 0) {
@@ -126,9 +126,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);
             const long long v_12 = trip;
             mbarrier_expect(panel_full + 8 * slot, 2064);
-            const u32 to = panels + slot * 2560;
+            const u32 to = panels + slot * 2176;
             tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
-            tma_load_2d(to + 512, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
+            tma_load_2d(to + 128, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
             if (++slot == 2) {
               slot = 0;
               phase ^= 1;
@@ -177,9 +177,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         }
         wgmma_commit();
         mbarrier_wait(panel_full + 8 * slot, slot_phase);
-        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 0);
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2176 + (0) * 16 + 0 + 0);
         {
-          const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 0);
+          const float* const first = reinterpret_cast<const float*>(ring + 98432 + slot * 2176 + (BM_t) * 16 + 0 + 0);
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -208,9 +208,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           }
         }
         pin_registers(mul_41);
-        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 4);
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2176 + (0) * 16 + 0 + 4);
         {
-          const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 4);
+          const float* const first = reinterpret_cast<const float*>(ring + 98432 + slot * 2176 + (BM_t) * 16 + 0 + 4);
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -287,9 +287,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             }
           }
           pin_registers(mul_41);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 8);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2176 + (0) * 16 + 0 + 8);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 8);
+            const float* const first = reinterpret_cast<const float*>(ring + 98432 + slot * 2176 + (BM_t) * 16 + 0 + 8);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
               sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -351,9 +351,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             }
           }
           pin_registers(mul_41);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 12);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2176 + (0) * 16 + 0 + 12);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 12);
+            const float* const first = reinterpret_cast<const float*>(ring + 98432 + slot * 2176 + (BM_t) * 16 + 0 + 12);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
               sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -430,9 +430,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           pin_registers(mul_41);
           if (trip + 1 < end) {
             mbarrier_wait(panel_full + 8 * slot, slot_phase);
-            sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 0);
+            sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2176 + (0) * 16 + 0 + 0);
             {
-              const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 0);
+              const float* const first = reinterpret_cast<const float*>(ring + 98432 + slot * 2176 + (BM_t) * 16 + 0 + 0);
               #pragma unroll
               for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
                 sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -495,9 +495,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             }
           }
           pin_registers(mul_41);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2560 + (0) * 16 + 0 + 4);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 98304 + slot * 2176 + (0) * 16 + 0 + 4);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 98816 + slot * 2560 + (BM_t) * 16 + 0 + 4);
+            const float* const first = reinterpret_cast<const float*>(ring + 98432 + slot * 2176 + (BM_t) * 16 + 0 + 4);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
               sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);

@@ -56,7 +56,7 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
   unsigned char* const exchange = ring + 114688;
   const int thread = threadIdx.x, warp = __shfl_sync(~0u, thread / 32, 0), lane = lane_index();
   const int warpgroup = warp / 4;
-  const u32 full = ring_address + 119808, empty = full + 32;
+  const u32 full = ring_address + 119040, empty = full + 32;
   const u32 panels = ring_address + 114688;
   const u32 panel_full = empty + 32, panel_empty = panel_full + 16;
   if (threadIdx.x == 0) {
@@ -129,9 +129,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
             mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);
             const long long v_12 = trip;
             mbarrier_expect(panel_full + 8 * slot, 2064);
-            const u32 to = panels + slot * 2560;
+            const u32 to = panels + slot * 2176;
             tma_load_2d(to + 0, map_3, panel_full + 8 * slot, kEvictNormal, int(v_12), int(((grid_1 * 64ll)) / 128));  // sb
-            tma_load_2d(to + 512, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
+            tma_load_2d(to + 128, map_4, panel_full + 8 * slot, kEvictNormal, int(v_12), int((grid_0 * 128ll)));  // sa
             if (++slot == 2) {
               slot = 0;
               phase ^= 1;
@@ -187,9 +187,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
       if (begin < end) {
         column = begin % 4;
         mbarrier_wait(panel_full + 8 * slot, slot_phase);
-        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 4 * column + 0);
+        sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2176 + (0) * 16 + 4 * column + 0);
         {
-          const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 4 * column + 0);
+          const float* const first = reinterpret_cast<const float*>(ring + 114816 + slot * 2176 + (BM_t) * 16 + 4 * column + 0);
           #pragma unroll
           for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
             sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
@@ -248,9 +248,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         pin_registers(mul_41);
         if (trip + 1 < end) {
           if (column == 0) mbarrier_wait(panel_full + 8 * slot, slot_phase);
-          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2560 + (0) * 16 + 4 * column + 0);
+          sb_18_next[0] = *reinterpret_cast<const float*>(ring + 114688 + slot * 2176 + (0) * 16 + 4 * column + 0);
           {
-            const float* const first = reinterpret_cast<const float*>(ring + 115200 + slot * 2560 + (BM_t) * 16 + 4 * column + 0);
+            const float* const first = reinterpret_cast<const float*>(ring + 114816 + slot * 2176 + (BM_t) * 16 + 4 * column + 0);
             #pragma unroll
             for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
               sa_22_next[BM_i8] = *(first + (0 + BM_i8 * 8) * 4);
