@@ -38,6 +38,7 @@ constexpr double kL2BytesPerClockAlone = 90;
 constexpr double kFewSms = 0.984;
 constexpr double kOutside = 0.967;     // TMA takes longer for a row of zeros, by this part
 constexpr double kSharedSm = 1.15;     // where CTAs share an SM, each with a ring of its own
+constexpr double kOuterBlocks = 1.12;  // of outer products: by hand, 256x88 beside 128x128
 constexpr double kLoadLatency = 1268;  // clocks, of a stage's copies
 // A warpgroup's way from one block's last product to the next one's first: waits and promotion.
 constexpr double kIssue = 40.2;                // clocks between two blocks that stay in place
@@ -56,7 +57,8 @@ constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds 
 constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128, kMostSumsInTurn = 208;
 constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kFewestOtherRegisters = 13,
-              kRichEpilogue = 48, kElement = 8, kBesideProduct = 26, kBesideCopies = 44;
+              kRichEpilogue = 48, kElement = 8, kBesideProduct = 26, kBesideCopies = 44,
+              kBesideOuterProduct = 28;
 constexpr double kCopiedRow = 0.3, kColumnRegisters = 17, kElementPerInstruction = 0.8;
 constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
 constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging and of panels
@@ -120,7 +122,11 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   // More sums in place than one instruction has were slower than the model knows.
   if (!t.promoted && sums > (s.ping_pong ? kMostSumsInTurn : kMostSumsInPlace)) return std::nullopt;
   const int distinct = row_scales(t, s);
-  const double scales = (t.promoted ? distinct : 0) + (t.scales_on_n ? n / 4 : 0);
+  // The tensor core multiplies scales: threads have products of them instead of those of columns.
+  const bool outer = s.outer_products && t.promoted && t.scales_on_n;
+  if (outer && sets == 2) return std::nullopt;
+  const bool reads_columns = t.scales_on_n && !outer;
+  const double scales = (t.promoted ? distinct : 0) + (outer ? n / 2 : reads_columns ? n / 4 : 0);
   double epilogue_registers = t.epilogue_tiles ? sums + kRichEpilogue : 0;
   epilogue_registers += t.epilogue_columns ? n / 4 + (s.ping_pong ? 0 : kColumnRegisters) : 0;
   const int instructions = std::max(0, t.epilogue_instructions - kHiddenInstructions);
@@ -140,6 +146,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
     others = kFewestOtherRegisters;
   else if (t.scales_by_tma && (t.scales_on_n || (sets == 1 && per_consumer == 1)))
     others = kLeastOtherRegisters;
+  if (outer) others = kBesideOuterProduct;
   const bool spares = t.scales_on_n || others < kOtherRegisters;
   if (beside + others >
       (spares ? share_registers(all_consumers, true, ctas_per_sm, true) : shares).consumer)
@@ -163,22 +170,23 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const double sharing = std::clamp(ctas / sms, 1.0, static_cast<double>(ctas_per_sm));
 
   const double steps = t.k_bytes / 32;  // instructions of one block and trip
-  const double product = steps * n / 2, warpgroups = consumers * sharing;
+  const double product = (steps + (outer ? 1 : 0)) * n / 2, warpgroups = consumers * sharing;
   double block = std::max(warpgroups * product, product + (s.ping_pong ? kIssueInTurn : kIssue));
   if (t.promoted) {
     // Few scales are ready before the product is.
     const double scale = 2 * distinct > kMostReady ? kPromotionPerScale : kReadyScale;
     const double promotion = kPromotion + kPromotionPerColumn * n + scale * (distinct - 1) +
-                             (t.scales_on_n ? kScalePerColumn * n : 0);
+                             (reads_columns ? kScalePerColumn * n : 0);
     // Teams that take trips in turn promote under each other's products.
     block = std::max(block, (sets == 2 ? 0.9 * promotion : product + promotion) / s.fold_teams);
   }
   const double scale_loads =
-      t.scales_on_n ? kScaleLoad * n / (t.scales_in_pairs ? 2 : 1) / s.fold_teams : 0;
+      reads_columns ? kScaleLoad * n / (t.scales_in_pairs ? 2 : 1) / s.fold_teams : 0;
   const double stage = t.k_bytes * (m + n);
   double reads = blocks * steps * (64 * 32 + 32 * n);
   // A register of scales takes a warp as long as 128 bytes.
-  if (t.promoted) reads += 128 * 4 * consumers * (2 * per_consumer + (t.scales_on_n ? n / 4 : 0));
+  if (t.promoted) reads += 128 * 4 * consumers * (2 * per_consumer + (reads_columns ? n / 4 : 0));
+  if (outer) reads += (blocks * kOuterBytes + kOuterBytes / 2) * n;
   const double brought = stage + kOutside * t.k_bytes * t.outside;
   const double l2 = ctas >= kFewSms * sms ? kL2BytesPerClock : kL2BytesPerClockAlone;
   // CTAs of a split fold that a tile's blocks of columns or rows are divided among.
@@ -187,7 +195,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const bool bulk_store = t.bulk_store && t.out_bytes * t.n / ranks % 16 == 0;
   const double shared = (target.shared_bytes_per_block + 1024.0) / ctas_per_sm - kReservedShared;
   const auto stages_in = [&](double room) {
-    return std::clamp(std::floor(room / stage), 1.0, double{kMostStages});
+    return std::clamp(std::floor(room / (stage + (outer ? kOuterBytes * n : 0))), 1.0,
+                      double{kMostStages});
   };
   // Of its only tile, a CTA stages what it stores where the ring was.
   const bool one_tile =
@@ -208,6 +217,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
                    std::pow(sharing * brought / l2, kSharpOverlap),
                1 / kSharpOverlap);
   if (ctas_per_sm > 1) trip *= kSharedSm;
+  if (outer && per_consumer > 1) trip *= kOuterBlocks;
   // Few stages hide a part of what their copies take.
   trip =
       std::pow(std::pow(trip, kOverlap) + std::pow(kLoadLatency / stages, kOverlap), 1 / kOverlap);

@@ -27,6 +27,7 @@ struct SchedulingProblem {
     auto bound = ir::clone(function);
     passes::bind_axes(*bound, s.axes);
     passes::simplify(*bound);
+    passes::contract(*bound);
     Analysis analysis(*bound);
     use(*bound, make_plan(*bound, {s, tensors, dims, target}, analysis));
   }
