@@ -115,8 +115,8 @@ void Emitter::barrier_setup() {
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
-  const bool outer = plan_.outer_bytes > 0;
-  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps() + (outer ? 1 : 0));
+  const int outer_lanes = plan_.outer_bytes > 0 ? 32 : 0;
+  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps() + outer_lanes);
   out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
   out_.close();
   if (plan_.panel_bytes > 0) {
@@ -124,9 +124,10 @@ void Emitter::barrier_setup() {
     out_.line("mbarrier_init(panel_full + 8 * s, {});", panel_arrivals());
     const bool reads = std::any_of(plan_.folds.begin(), plan_.folds.end(),
                                    [](const FoldPlan& f) { return !f.panels.empty(); });
-    const int readers = !reads ? 0 : plan_.shares_trips() ? plan_.teams : 1;
+    const int teams = !reads ? 0 : plan_.shares_trips() ? plan_.teams : 1;
+    const int lanes = plan_.transposes() ? 32 : 1;  // that speak for themselves
     out_.line("mbarrier_init(panel_empty + 8 * s, {});",
-              4 * plan_.consumers * readers + (outer ? 1 : 0));
+              4 * plan_.consumers * teams * lanes + outer_lanes);
     out_.close();
   }
   if (plan_.stages_loads())

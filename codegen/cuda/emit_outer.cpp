@@ -17,7 +17,7 @@ bool Emitter::is_outer(const ir::Value* value) const {
 }
 
 // The producer's side: a column's parts for each trip, as soon as its panel is there and the stage
-// is free. Of the stage, one lane speaks for all.
+// is free. Each lane speaks for itself on the barriers.
 void Emitter::produce_columns(const FoldPlan& fold) {
   if (!fold.outer) return;
   const PanelLoad& p = fold.outer->columns;
@@ -26,7 +26,7 @@ void Emitter::produce_columns(const FoldPlan& fold) {
   out_.line("#pragma unroll 1");
   out_.open("for (int first = begin / {0} * {0}; begin < end && first < end; first += {1}) {{",
             kPanelAlignedTrips, plan_.panel_trips);
-  out_.line("mbarrier_wait(panel_full + 8 * slot, slot_phase);");
+  out_.line("mbarrier_wait_idle(panel_full + 8 * slot, slot_phase);");
   out_.line("const int columns = min({}, end - first);", plan_.panel_trips);
   out_.line("#pragma unroll 1");
   out_.open("for (int column = max(0, begin - first); column < columns; ++column) {{");
@@ -37,7 +37,7 @@ void Emitter::produce_columns(const FoldPlan& fold) {
   out_.line("const int row = lane + 32 * i;");
   out_.line("if (row < {}) values[i] = *{};", rows, panel_address(p, "row"));
   out_.close();
-  out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
+  out_.line("mbarrier_wait_idle(empty + 8 * stage, phase ^ 1);");
   out_.line("unsigned char* const to = ring + {} + stage * {};", plan_.outer_offset,
             plan_.outer_bytes);
   out_.line("#pragma unroll");
@@ -47,11 +47,10 @@ void Emitter::produce_columns(const FoldPlan& fold) {
             kOuterBytes);
   out_.close();
   out_.line("fence_async_proxy();");
-  out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
+  out_.line("mbarrier_arrive(full + 8 * stage);");
   advance("stage", "phase", plan_.stages);
   out_.close();
-  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);");
+  out_.line("mbarrier_arrive(panel_empty + 8 * slot);");
   advance("slot", "slot_phase", kPanelSlots);
   out_.close();
   out_.close();

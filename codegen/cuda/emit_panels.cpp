@@ -368,9 +368,10 @@ void Emitter::release_panel(const FoldPlan& plan, bool in_loop) {
   } else {
     out_.line("fence_async_proxy();");
   }
-  out_.line("__syncwarp();");
-  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot{});",
-            in_loop ? " + (bits & nothing)" : "");
+  // Of what lanes of loader warps put there, racecheck wants each reader's word.
+  if (!plan_.transposes()) out_.line("__syncwarp();");
+  out_.line("{}mbarrier_arrive(panel_empty + 8 * slot{});",
+            plan_.transposes() ? "" : "if (lane == 0) ", in_loop ? " + (bits & nothing)" : "");
   advance("slot", "slot_phase", kPanelSlots);
 }
 

@@ -28,6 +28,7 @@ struct SchedulingProblem {
     passes::bind_axes(*bound, s.axes);
     passes::simplify(*bound);
     passes::contract(*bound);
+    passes::simplify(*bound);
     Analysis analysis(*bound);
     use(*bound, make_plan(*bound, {s, tensors, dims, target}, analysis));
   }

@@ -436,7 +436,7 @@ TEST(Lowering, OuterProductsComeFromTheTensorCore) {
   const std::string with = gemm.with({outer_products()}).emit(kSizes), without = gemm.emit(kSizes);
   for (const char* text :
        {"wgmma_outer_n64<0>(mul_", "put_column(to + swizzled_offset<32>(row ^ 1, 0), values[i]);",
-        "mbarrier_init(full + 8 * s, 2);", "mbarrier_init(panel_empty + 8 * s, 9);",
+        "mbarrier_init(full + 8 * s, 33);", "mbarrier_init(panel_empty + 8 * s, 40);",
         "if (warp == 10) {  // columns of outer products"}) {
     EXPECT_THAT(with, HasSubstr(text));
     EXPECT_THAT(without, Not(HasSubstr(text)));

@@ -45,6 +45,18 @@ __device__ __forceinline__ void mbarrier_wait(u32 bar, u32 phase) {
       "r"(phase)
       : "memory");
 }
+// The same of who has time: polls from time to time, as each poll takes power that others want.
+__device__ __forceinline__ void mbarrier_wait_idle(u32 bar, u32 phase) {
+  asm volatile(
+      "{.reg .pred done;\n"
+      "retry: mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
+      "@done bra ready;\n"
+      "nanosleep.u32 100;\n"
+      "bra retry;\n"
+      "ready: }" ::"r"(bar),
+      "r"(phase)
+      : "memory");
+}
 // Whether the phase is over, without waiting for it.
 __device__ __forceinline__ bool mbarrier_test(u32 bar, u32 phase) {
   u32 done;
