@@ -123,7 +123,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   if (!t.promoted && sums > (s.ping_pong ? kMostSumsInTurn : kMostSumsInPlace)) return std::nullopt;
   const int distinct = row_scales(t, s);
   // The tensor core multiplies scales: threads have products of them instead of those of columns.
-  const bool outer = s.outer_products && t.promoted && t.scales_on_n;
+  const bool outer = s.outer_products && t.promoted && t.scales_on_n && t.scales_by_tma;
   if (outer && sets == 2) return std::nullopt;
   const bool reads_columns = t.scales_on_n && !outer;
   const double scales = (t.promoted ? distinct : 0) + (outer ? n / 2 : reads_columns ? n / 4 : 0);

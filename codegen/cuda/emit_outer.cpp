@@ -56,7 +56,7 @@ void Emitter::produce_columns(const FoldPlan& fold) {
   out_.close();
 }
 
-// What no value's parts are put into.
+// Half of each column's bytes, which nothing is put into, is read too.
 void Emitter::clear_columns() {
   out_.line("for (int i = lane; i < {}; i += 32)", plan_.stages * plan_.outer_bytes / 16);
   out_.line("  reinterpret_cast<uint4*>(ring + {})[i] = uint4{{}};", plan_.outer_offset);
@@ -70,7 +70,6 @@ void Emitter::issue_outer(const FoldPlan& plan, int block) {
   const int first = plan.blocks > 1 ? block : 0;
   const int last = plan.blocks > 1 ? block + 1 : d.shape.m_blocks;
   const auto digits = family_->registers({d.m.axis}, {});
-  const std::string previous = block_digit_;
   for (int mb = first; mb < last; ++mb) {
     out_.open("{{");
     out_.line("float rows[2];");
@@ -96,8 +95,7 @@ void Emitter::issue_outer(const FoldPlan& plan, int block) {
   }
 }
 
-// d[At .. At + n/2) = the products of two rows' values and the columns' that lie at `b`. Masked, so
-// that a thread's part is what the tensor core takes of it.
+// d[At .. At + n/2) = the products of two rows' values and of the columns' at `b`.
 std::string Emitter::outer_functions() const {
   std::string text;
   for (const FoldPlan& f : plan_.folds) {

@@ -200,6 +200,15 @@ OCTILE_PROGRAM(gemm_by_outer_products) {
       {BM(128), BN(136), outer_products()},
       {BM(256), BN(88), outer_products()},
       {BM(128), BN(64), outer_products(), persistent(false)}};
+  const auto to_the_bit = [&](const auto& kernel, ElementType type, const Setup& setup,
+                              const Sizes& size) {
+    const Sums sums(t, setup, size, true);
+    const Input start = t.input(type, size.dims({size.m, size.n}), Fill::integers);
+    const Input d = t.inout(
+        start, [=](const Index& e) { return rounded(type, start->get(e) + sums.value(e)); },
+        [](const Index&) { return 0.0; });
+    t.run(kernel, schedules, sums.a, sums.sa, sums.b, sums.sb, d);
+  };
   const bool once = t.where() == Where::nvrtc;
   for (const bool by_rows : {true, false}) {
     const Layout layout = by_rows ? Layout{} : Layout{true, 0, 0};
@@ -207,15 +216,17 @@ OCTILE_PROGRAM(gemm_by_outer_products) {
         Scales::by_1x128, ElementType::e4m3, ElementType::e4m3, false, {}, {}, layout};
     for (const int count : once      ? std::vector{8}
                            : by_rows ? std::vector{4, 12}
-                                     : std::vector{1, 2, 7}) {
-      const Sums sums(t, setup, {300, 280, 128 * count}, true);
-      const Input start = t.input(ElementType::f32, sums.sizes().dims({300, 280}), Fill::integers);
-      const Input d = t.inout(
-          start, [=](const Index& e) { return start->get(e) + sums.value(e); },
-          [](const Index&) { return 0.0; });
-      t.run(k, schedules, sums.a, sums.sa, sums.b, sums.sb, d);
+                                     : std::vector{0, 1, 2, 7}) {
+      to_the_bit(k, ElementType::f32, setup, {300, 280, 128 * count});
     }
   }
+  const Setup setup{Scales::by_1x128};
+  to_the_bit(
+      kernels::gemm<e4m3>("wgrad_bf16", kernels::scale_1x128_1x128, kernels::accumulate<bf16>()),
+      ElementType::bf16, setup, {300, 280, 512});
+  to_the_bit(kernels::batched_gemm<e4m3>("batched_wgrad", kernels::scale_1x128_1x128,
+                                         kernels::accumulate<f32>()),
+             ElementType::f32, setup, {132, 136, 512, 3});
   t.compile_for(k, kLarge, schedules);
 }
 

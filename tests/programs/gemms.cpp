@@ -252,6 +252,21 @@ OCTILE_PROGRAM(rows_of_scales) {
   }
 }
 
+// Of one trip whose products are powers of two, the result is a product of scales.
+template <class Kernel>
+void check_outer_products_alone(Trial& t, const Kernel& k) {
+  const Input a = t.input(ElementType::e4m3, {300, 1}, Fill::powers, {false, 15, 0});
+  const Input b = t.input(ElementType::e4m3, {264, 1}, Fill::powers, {false, 15, 0});
+  const Input sa = t.input(ElementType::f32, {300, 1}, Fill::uniform, {false, 3, 0});
+  const Input sb = t.input(ElementType::f32, {264, 1}, Fill::uniform, {false, 3, 0});
+  const Input d = t.output(ElementType::f32, {300, 264},
+                           [=](const Index& e) {
+                             return (*a)(e[0], 0) * (*sa)(e[0], 0) * (*b)(e[1], 0) * (*sb)(e[1], 0);
+                           },
+                           {0, 0x1p-21});
+  t.run(k, Schedules{{BM(128), BN(136), outer_products()}}, a, sa, b, sb, d);
+}
+
 // Scales that take all bits of a float, of products that are exact: without their low bits, results
 // would be off by several times the bound.
 OCTILE_PROGRAM(outer_products) {
@@ -305,6 +320,7 @@ OCTILE_PROGRAM(outer_products) {
     if (reversed == 0)
       t.run(k, Schedules{{BM(128), BN(72), outer_products(), transpose_panels()}}, a, sa, b, sb, d);
   }
+  check_outer_products_alone(t, k);
 }
 
 OCTILE_PROGRAM(batched_gemm) {
