@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <random>
 
 #include "octile/octile.hpp"
 #include "octile/tests/gemm/support.hpp"
@@ -104,6 +105,64 @@ TEST_F(Repeat, EveryLaunchGivesTheSameBits) {
       ASSERT_EQ(launch(stream(), run, problem.operands(again)), "");
       ASSERT_EQ(again.download(), "");
       ASSERT_EQ(difference<std::uint16_t>(first, again, shape), "") << "in launch " << i;
+    }
+  }
+}
+
+// A warp writes what the tensor core multiplies scales with, from panels that others bring.
+TEST_F(Repeat, OuterProductsGiveTheSameBits) {
+  constexpr dim<"M"> M;
+  constexpr dim<"N"> N;
+  constexpr dim<"K"> K;
+  constexpr auto BK = 128_c;
+  const auto gemm =
+      kernel("outer_scaled", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c), in<e4m3>("b", N, K),
+             in<f32>("sb", N, K / 128_c), out<f32>("d", M, N),
+             [=](auto a, auto sa, auto b, auto sb, auto d) {
+               return grid(M / BM, N / BN, [=](auto i, auto j) {
+                 auto acc = sum(K / BK, [=](auto k) {
+                   return dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * (sa(BM[i], k) * sb(BN[j], k));
+                 });
+                 return store(d(BM[i], BN[j]), acc);
+               });
+             });
+  const Shape shape = on_gpu() ? Shape{2048, 2048, 4096} : Shape{65, 72, 512};
+  std::mt19937 random(7);
+  std::normal_distribution<float> normal;
+  const auto tensor = [&](ElementType element, std::int64_t rows, std::int64_t columns) {
+    std::vector<float> values(static_cast<std::size_t>(rows * columns));
+    for (float& x : values) x = normal(random);
+    Tensor t = Tensor::empty(stream(), element, {rows, columns});
+    t.copy_from(values);
+    return t;
+  };
+  const Tensor a = tensor(ElementType::e4m3, shape.m, shape.k),
+               b = tensor(ElementType::e4m3, shape.n, shape.k),
+               sa = tensor(ElementType::f32, shape.m, shape.k / 128),
+               sb = tensor(ElementType::f32, shape.n, shape.k / 128),
+               d = Tensor::empty(stream(), ElementType::f32, {shape.m, shape.n});
+  const std::initializer_list<Knob> ways[] = {
+      {BM(128), BN(136)},
+      {BM(256), BN(88)},
+      {BM(128), BN(64), cluster(2, BM)},
+      {BM(64), BN(64), split_fold(2)},
+      {BM(64), BN(128), ping_pong(), transpose_panels()},
+      {BM(64), BN(40), fold_teams(2)},
+      {BM(128), BN(128), stream_fold()},
+      {BM(64), BN(40), ctas_per_sm(2)},
+  };
+  for (const auto& knobs : ways) {
+    const auto k = gemm.with(apply_knobs(apply_knobs({}, {outer_products()}), knobs));
+    SCOPED_TRACE(octile::to_string(k.schedule()));
+    std::vector<std::byte> first;
+    for (int i = 0; i < kLaunches; ++i) {
+      k(stream(), a, sa, b, sb, d);
+      stream().synchronize();
+      std::vector<std::byte> bits = d.to_bytes();
+      if (i == 0)
+        first = std::move(bits);
+      else
+        ASSERT_EQ(std::memcmp(first.data(), bits.data(), bits.size()), 0) << "in launch " << i;
     }
   }
 }
