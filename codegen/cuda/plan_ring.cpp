@@ -433,7 +433,7 @@ void Planner::map_panels(FoldPlan& f) {
 }
 
 void Planner::plan_panels(FoldPlan& f) {
-  if (f.in_place) return;
+  if (f.in_place) return plan_outer_product(f);  // refuses it
   std::erase_if(f.small, [&](const SmallLoad& s) {
     auto form = panel_form(function_, analysis_, request_, plan_.tile_pieces, *f.fold, *s.load);
     if (form) f.panels.push_back(*form);

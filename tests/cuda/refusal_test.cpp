@@ -349,6 +349,8 @@ TEST(Refusals, KnobsThatAreNotLowered) {
       {"unroll", refusal(tensor_scaled_gemm(), {BM(128), BN(64), stream_fold(), unroll(4)})},
       {"transpose_panels", refusal(gemm, {transpose_panels()}, {{"M", 64}, {"N", 64}, {"K", 640}})},
       {"outer_products=1 needs a product", refusal(gemm, {outer_products()})},
+      {"outer_products=1 needs a product",
+       refusal(tensor_scaled_gemm(), {BM(128), BN(64), outer_products()})},
       {"outer_products=1 and accumulators=2",
        refusal(outer_scaled_gemm(), {BM(128), BN(64), outer_products(), accumulators(2)})},
       {"persistent", refusal(gemm, {split_fold(2), persistent()})},
