@@ -160,8 +160,9 @@ inline Knob transpose_panels(bool on = true) {
 }
 /// Products of a value per row and one per column, by which a fold scales its dots (scales of
 /// 1x128 on both sides), come from the tensor core: threads neither read what belongs to columns
-/// nor multiply. They are off by 2^-21 of themselves at most and exact where values have 11 bits;
-/// of an infinite value, they are NaN. See docs/targets.md.
+/// nor multiply. They are off by 2^-21 of themselves at most (of values of 2^-100 and more)
+/// and exact where values have 11 bits; of an infinite value, they are NaN. Where rows of scales
+/// aren't at multiples of 16 bytes, threads multiply as without it. See docs/targets.md.
 inline Knob outer_products(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.outer_products = k.flag(); }, on};
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 
+#include "octile/kernels/gemm.hpp"
 #include "octile/octile.hpp"
 #include "octile/tests/gemm/support.hpp"
 
@@ -111,21 +112,8 @@ TEST_F(Repeat, EveryLaunchGivesTheSameBits) {
 
 // A warp writes what the tensor core multiplies scales with, from panels that others bring.
 TEST_F(Repeat, OuterProductsGiveTheSameBits) {
-  constexpr dim<"M"> M;
-  constexpr dim<"N"> N;
-  constexpr dim<"K"> K;
-  constexpr auto BK = 128_c;
   const auto gemm =
-      kernel("outer_scaled", in<e4m3>("a", M, K), in<f32>("sa", M, K / 128_c), in<e4m3>("b", N, K),
-             in<f32>("sb", N, K / 128_c), out<f32>("d", M, N),
-             [=](auto a, auto sa, auto b, auto sb, auto d) {
-               return grid(M / BM, N / BN, [=](auto i, auto j) {
-                 auto acc = sum(K / BK, [=](auto k) {
-                   return dot(a(BM[i], BK[k]), b(BN[j], BK[k])) * (sa(BM[i], k) * sb(BN[j], k));
-                 });
-                 return store(d(BM[i], BN[j]), acc);
-               });
-             });
+      kernels::gemm<e4m3>("outer_scaled", kernels::scale_1x128_1x128, kernels::to<f32>());
   const Shape shape = on_gpu() ? Shape{2048, 2048, 4096} : Shape{65, 72, 512};
   std::mt19937 random(7);
   std::normal_distribution<float> normal;

@@ -86,9 +86,7 @@ OCTILE_PROGRAM(gemm_and_amax_of_96) {
     const auto [m, n, depth] = s;
     const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
     const Input b = t.input(ElementType::bf16, {n, depth}, Fill::integers);
-    const auto want = products(
-        m, n, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
-        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const auto want = products(a, b);
     const Input q = t.output(ElementType::e4m3, {m, n}, [=, n = n](const Index& e) {
       return rounded(ElementType::e4m3, want(e[0] * n + e[1]));
     });
@@ -123,9 +121,7 @@ OCTILE_PROGRAM(low_rank_adapter) {
     const Input b = t.input(ElementType::e4m3, {n, depth}, Fill::integers);
     const Input x = t.input(ElementType::bf16, {m, rank}, Fill::integers);
     const Input y = t.input(ElementType::bf16, {n, rank}, Fill::integers);
-    const auto base = products(
-        m, n, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
-        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const auto base = products(a, b);
     const auto low = products(
         m, n, rank, [=](std::int64_t i, std::int64_t k) { return (*x)(i, k); },
         [=](std::int64_t j, std::int64_t k) { return (*y)(j, k); });
@@ -159,9 +155,7 @@ OCTILE_PROGRAM(gemm_and_row_sums) {
     const auto [m, n, depth] = s;
     const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
     const Input b = t.input(ElementType::bf16, {n, depth}, Fill::integers);
-    const auto want = products(
-        m, n, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
-        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const auto want = products(a, b);
     const Input d = t.output(ElementType::f32, {m, n},
                              [=, n = n](const Index& e) { return want(e[0] * n + e[1]); });
     const Input rows =
@@ -202,9 +196,7 @@ OCTILE_PROGRAM(gemm_with_a_long_epilogue) {
     const Input b = t.input(ElementType::e4m3, {n, depth}, Fill::integers);
     const Input bias = t.input(ElementType::f32, {n});
     const Input r = t.input(ElementType::bf16, {m, n});
-    const auto product = products(
-        m, n, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
-        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const auto product = products(a, b);
     const auto y = remembered(m * n, [=, n = n](std::int64_t at) {
       const double x = product(at) * 0.0625 + (*bias)(at % n);
       return 0.5 * x * (1 + std::erf(x * std::sqrt(0.5))) + (*r)(at / n, at % n);
@@ -252,9 +244,7 @@ OCTILE_PROGRAM(chained_products) {
     const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
     const Input b = t.input(ElementType::bf16, {64, depth}, Fill::integers);
     const Input c = t.input(ElementType::bf16, {p, 64}, Fill::integers);
-    const auto hidden = products(
-        m, 64, depth, [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
-        [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+    const auto hidden = products(a, b);
     const Input d =
         t.output(ElementType::f32, {m, p},
                  [=](const Index& e) {

@@ -60,6 +60,14 @@ auto products(std::int64_t m, std::int64_t n, std::int64_t depth, auto a, auto b
   });
 }
 
+/// Those of the matrices a [m, depth] and b [n, depth].
+inline auto products(const Input& a, const Input& b) {
+  return products(
+      a->extents()[0], b->extents()[0], a->extents()[1],
+      [=](std::int64_t i, std::int64_t k) { return (*a)(i, k); },
+      [=](std::int64_t j, std::int64_t k) { return (*b)(j, k); });
+}
+
 template <class T>
 Layout odd_layout(std::int64_t k) {
   return {false, k % 3 == 0 ? 16 : 0, 0};
