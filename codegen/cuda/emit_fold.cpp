@@ -157,8 +157,7 @@ void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
 // is still to come where there is one.
 void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& suffix) {
   if (plan.pipelined_dots.empty()) return;
-  if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1)
-    out_.line("named_barrier_sync(2 + warpgroup, 256);");
+  if (plan_.orders_consumers()) out_.line("named_barrier_sync(2 + warpgroup, 256);");
   out_.line("wgmma_fence();");
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
@@ -171,7 +170,7 @@ void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& su
 void Emitter::commit_block(const FoldPlan& plan) {
   if (plan.pipelined_dots.empty()) return;
   out_.line("wgmma_commit();");
-  if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1)
+  if (plan_.orders_consumers())
     out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", plan_.consumers);
 }
 

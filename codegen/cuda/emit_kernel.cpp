@@ -401,7 +401,7 @@ void Emitter::consumer() {
       out_.line("u32 slot_phase = 0;");
       out_.line("const u32 nothing = threadIdx.y;  // 0, unknown to the compiler");
     }
-    if (plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
+    if (plan_.orders_consumers()) {
       out_.line("if (warpgroup == {}) named_barrier_arrive(2, 256);", plan_.consumers - 1);
     }
   }
@@ -433,7 +433,7 @@ void Emitter::consumer() {
   if (!plan_.stores.empty() && !plan_.store_warp)
     out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
   end_team();
-  if (plan_.specialized && plan_.schedule.order_consumers == 1 && plan_.consumers > 1) {
+  if (plan_.specialized && plan_.orders_consumers()) {
     // Takes the turn that the last warpgroup handed on.
     out_.line("if (warpgroup == 0) named_barrier_sync(2, 256);");
   }

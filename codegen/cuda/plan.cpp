@@ -47,18 +47,24 @@ bool Plan::stages_loads() const {
                      [](const TmaStore& s) { return s.staged != nullptr; });
 }
 
-std::vector<PanelLoad*> FoldPlan::all_panels() {
-  std::vector<PanelLoad*> all;
-  for (PanelLoad& p : panels) all.push_back(&p);
-  if (outer) all.push_back(&outer->columns);
+namespace {
+
+template <class Panel, class Fold>
+std::vector<Panel*> panels_of(Fold& f) {
+  std::vector<Panel*> all;
+  for (Panel& p : f.panels) all.push_back(&p);
+  if (f.outer) all.push_back(&f.outer->columns);
   return all;
 }
 
+}  // namespace
+
+std::vector<PanelLoad*> FoldPlan::all_panels() {
+  return panels_of<PanelLoad>(*this);
+}
+
 std::vector<const PanelLoad*> FoldPlan::all_panels() const {
-  std::vector<const PanelLoad*> all;
-  for (const PanelLoad& p : panels) all.push_back(&p);
-  if (outer) all.push_back(&outer->columns);
-  return all;
+  return panels_of<const PanelLoad>(*this);
 }
 
 bool Plan::transposes() const {

@@ -270,6 +270,8 @@ struct Plan {
   bool persistent = false;
   int ctas_per_sm = 1;
 
+  /// Whether consumers take turns at the tensor core, block by block.
+  bool orders_consumers() const { return schedule.order_consumers == 1 && consumers > 1; }
   int consumer_warps() const { return teams * compute_threads / 32; }
   /// Whether teams take the trips of each tile in turn; the first one goes on with the sums.
   bool shares_trips() const { return schedule.fold_teams > 1; }

@@ -25,10 +25,7 @@ struct SchedulingProblem {
   template <class Use>
   void with_plan(const Schedule& s, const Use& use) const {
     auto bound = ir::clone(function);
-    passes::bind_axes(*bound, s.axes);
-    passes::simplify(*bound);
-    passes::contract(*bound);
-    passes::simplify(*bound);
+    passes::prepare(*bound, s.axes);
     Analysis analysis(*bound);
     use(*bound, make_plan(*bound, {s, tensors, dims, target}, analysis));
   }
