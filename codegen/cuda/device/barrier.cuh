@@ -45,8 +45,8 @@ __device__ __forceinline__ void mbarrier_wait(u32 bar, u32 phase) {
       "r"(phase)
       : "memory");
 }
-// The same of who has time: sleeps between polls, each of which takes power that others want. As one
-// template with the above, ptxas laid out the waits of all kernels differently.
+// The same of who has time: sleeps between polls, each of which takes power that others want. As
+// one template with the above, ptxas laid out the waits of all kernels differently.
 __device__ __forceinline__ void mbarrier_wait_idle(u32 bar, u32 phase) {
   asm volatile(
       "{.reg .pred done;\n"
