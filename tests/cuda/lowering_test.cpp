@@ -11,8 +11,8 @@ namespace octile::test {
 namespace {
 
 using testing::AllOf;
-using testing::ContainsRegex;
 using testing::AnyOf;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
