@@ -545,16 +545,15 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
     out_.line("wgmma_commit();");
     out_.line("pin_registers({});", array);
   };
-  auto next = [&] {
-    out_.line("last = stage;");
-    next_stage("stage", "phase");
-  };
+  // Of the stage before, counted back from this one: of a variable of its own, ptxas would take
+  // every descriptor through general registers.
+  const std::string last = fmt::format("(stage < {0} ? stage + {1} : stage - {0})", trip_step(),
+                                       plan_.stages - trip_step());
   const bool peeled = plan.starts_by_product;
   if (peeled) out_.open("if (begin < end) {{");
-  out_.line("int last = stage;");
   if (peeled) {
     trip_body("0");
-    next();
+    next_stage("stage", "phase");
   }
   out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (int trip = {}; trip < end; {}) {{", peeled ? next_trip("begin") : "begin",
@@ -562,14 +561,14 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   trip_body("1");
   out_.line("wgmma_wait<1>();");
   if (!peeled) out_.open("if (trip > begin) {{");
-  release_stage("last");
+  release_stage(last);
   if (!peeled) out_.close();
-  next();
+  next_stage("stage", "phase");
   out_.close();
   out_.line("wgmma_wait<0>();");
   out_.line("pin_registers({});", array);
   if (!peeled) out_.open("if (begin < end) {{");
-  release_stage("last");
+  release_stage(last);
   if (peeled)
     no_trips(plan);
   else

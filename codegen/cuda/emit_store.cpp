@@ -14,6 +14,13 @@ namespace {
 
 constexpr int kPartRows = 64;
 
+// The byte of a part's row that an element is at, of columns as wide as the run's first.
+std::string byte_of_part(const TmaStore::Columns& first) {
+  const int shift = first.first % first.width;
+  if (shift == 0) return fmt::format("byte % {}", first.width);
+  return fmt::format("(byte - {}) % {}", shift, first.width);
+}
+
 }  // namespace
 
 // The register digits of a tile that is stored, and the texts made of them.
@@ -118,8 +125,8 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
   out_.line("constexpr int {} = 0;", digits.pair->var);
   std::string column = family_->thread_part_name(t.column_axis);
   if (plan_.slice.axis == t.column_axis) column += fmt::format(" % {}", plan_.slice.span);
-  out_.line("const int row = {} % {}, place = byte % {} + {} * {};",
-            family_->coordinate(t.row_axis), kPartRows, width, column, bytes);
+  out_.line("const int row = {} % {}, place = {} + {} * {};", family_->coordinate(t.row_axis),
+            kPartRows, byte_of_part(t.columns_of(run.first)), column, bytes);
   out_.line("unsigned char* const at = staging + {} + swizzled_offset<{}>(row, place);", first,
             width);
   if (t.staged != nullptr) {
@@ -174,7 +181,8 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   out_.close();
   if (wide) out_.close();
   // What differs between parts is added last, so that it becomes a part of the instruction.
-  out_.line("store_matrices(to + (place ^ byte % {}) + {}, matrices);", width, first);
+  out_.line("store_matrices(to + (place ^ {}) + {}, matrices);",
+            byte_of_part(t.columns_of(run.first)), first);
   close_loops(loops.count);
 }
 
@@ -243,8 +251,8 @@ void Emitter::store_part(const TmaStore& t, int part) {
   } else if (plan_.store_warp) {
     out_.line("mbarrier_wait(store_free + 8 * ({}), store_phases >> {} & 1);", turn, slot);
   } else if (!plan_.stores_in_ring || (part <= 0 && &t != &plan_.stores.front())) {
-    const bool some_may_last = part >= 0 && plan_.stores_in_parts;
-    out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();", some_may_last ? 1 : 0);
+    out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();",
+              plan_.other_slot_precedes(t, part) ? 1 : 0);
     out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   }
   for (const std::pair<int, int>& run : widths(t)) {
@@ -286,7 +294,8 @@ void Emitter::tma_store(const TmaStore& t) {
 }
 
 // The store warp's side. Each warpgroup's staging area has one slot or two; a slot goes from free
-// to full and back. Of two slots, one is freed when the other has been sent off.
+// to full and back. Of two slots, one is freed when the other has been sent off, but for a part
+// that the same slot is needed after.
 void Emitter::begin_stores() {
   out_.line("u32 store_phases = 0;");
   if (plan_.stages_loads()) return;
@@ -307,10 +316,11 @@ void Emitter::send_part(const TmaStore& t, int part) {
   out_.line("tma_store_commit();");
   out_.close();
   out_.line("store_phases ^= {};", 1 << slot);
-  out_.line("tma_store_wait_read<{}>();", (slots - 1) * plan_.consumers);
+  const bool other = plan_.other_slot_follows(t, part);
+  out_.line("tma_store_wait_read<{}>();", other ? plan_.consumers : 0);
   if (t.staged != nullptr) return;  // what the next tile adds to takes its place
   out_.line("for (int w = 0; w < {}; ++w) mbarrier_arrive(store_free + 8 * ({} * w + {}));",
-            plan_.consumers, slots, (slot + 1) % slots);
+            plan_.consumers, slots, other ? 1 - slot : slot);
 }
 
 void Emitter::send_tile() {

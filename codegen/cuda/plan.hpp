@@ -213,6 +213,7 @@ struct TmaStore {
     return columns[static_cast<std::size_t>(part) % columns.size()];
   }
   int block_of(int part) const { return part / static_cast<int>(columns.size()); }
+  void alternate_widths();  ///< lays a row's columns out anew, wide ones between narrow ones
   /// From the start of the staging area, where it holds all parts.
   int place_of(int part) const {
     return 64 * (block_of(part) * row_bytes + columns_of(part).first);
@@ -254,7 +255,8 @@ struct Plan {
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
   int store_barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
-  bool stores_in_parts = false;           ///< staging holds two parts, used in turn
+  bool stores_in_parts = false;           ///< staging has two slots, which parts take in turn
+  int second_slot = 0;                    ///< its first byte
   bool stores_in_ring = false;            ///< staging is where the ring was, of a CTA's only tile
   /// A warp of the producer sends off what is staged, so that consumers go on to the next tile.
   bool store_warp = false;
@@ -280,8 +282,13 @@ struct Plan {
   bool sends_parts() const { return stores_in_parts || stores_in_ring; }  ///< one by one
   /// Byte of a warpgroup's staging area that a part begins at.
   int place_of(const TmaStore& store, int part) const {
-    return stores_in_parts ? part % 2 * store_bytes / 2 : store.place_of(part);
+    return stores_in_parts ? part % 2 * second_slot : store.place_of(part);
   }
+  /// Whether what is staged next goes to the other slot: every store begins with the first.
+  bool other_slot_follows(const TmaStore& store, int part) const {
+    return stores_in_parts && (part + 1 < store.parts() || part % 2 == 1);
+  }
+  bool other_slot_precedes(const TmaStore& store, int part) const;
   /// Bytes that a panel's rows are swizzled over, or 0.
   int panel_swizzle(const PanelLoad& panel) const {
     return panel.rows_side_by_side() || panel_trips == kPanelAlignedTrips ? 0 : 4 * panel_trips;

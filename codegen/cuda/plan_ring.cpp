@@ -309,10 +309,9 @@ void Planner::choose_staging() {
     plan_.stores_in_ring = stages * plan_.stage_bytes >= whole;
     if (plan_.stores_in_ring) return;
   }
-  // Parts take turns from one tile to the next, so every store has an even number of them.
   if (plan_.stores.empty() || plan_.stages_loads() ||
       std::any_of(plan_.stores.begin(), plan_.stores.end(),
-                  [](const TmaStore& t) { return t.parts() <= 2 || t.parts() % 2 != 0; }))
+                  [](const TmaStore& t) { return t.parts() <= 2; }))
     return;
   plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
   const int whole = plan_.store_bytes, fit = stages_that_fit();
@@ -320,11 +319,30 @@ void Planner::choose_staging() {
   if (overlap == 1 ||
       (overlap < 0 && fit >= (schedule().stages > 0 ? schedule().stages : kEnoughStages)))
     return;
-  plan_.store_bytes = 0;
-  for (const TmaStore& t : plan_.stores)
-    plan_.store_bytes = std::max(plan_.store_bytes, 2 * 64 * t.columns[0].width);
+  const std::vector<TmaStore> widest_first = plan_.stores;
+  lay_out_slots();
+  const int fit_in_parts = stages_that_fit();
+  for (TmaStore& t : plan_.stores) t.alternate_widths();
+  lay_out_slots();
+  if (stages_that_fit() == fit_in_parts) {
+    plan_.stores = widest_first;
+    lay_out_slots();
+  }
   plan_.stores_in_parts = overlap == 0 || stages_that_fit() > fit;
-  if (!plan_.stores_in_parts) plan_.store_bytes = whole;
+  if (plan_.stores_in_parts) return;
+  plan_.stores = widest_first;
+  plan_.store_bytes = whole;
+}
+
+// Room for the widest of the parts that take each slot.
+void Planner::lay_out_slots() {
+  int slots[2] = {};
+  for (const TmaStore& t : plan_.stores) {
+    for (int part = 0; part < t.parts(); ++part)
+      slots[part % 2] = std::max(slots[part % 2], 64 * t.columns_of(part).width);
+  }
+  plan_.second_slot = slots[0];
+  plan_.store_bytes = slots[0] + slots[1];
 }
 
 // Panels have to reach as far ahead as stages: a ring of few stages has the shortest, which bring

@@ -93,6 +93,7 @@ class Planner {
   int staging_bytes() const;
   bool stores_follow_ring() const;
   void choose_staging();
+  void lay_out_slots();
   void plan_stored_over(TmaStore& store);
   void place_sums();
   void check_team_sums(int ring) const;

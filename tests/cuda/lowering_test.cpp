@@ -75,6 +75,23 @@ TEST(Lowering, StagingInPartsMakesRoomForAStage) {
               Not(HasSubstr("tma_store_wait_read<2>()")));
   // A whole tile costs no stage that is missed.
   EXPECT_THAT(emit({BM(128), BN(128)}), Not(HasSubstr("tma_store_wait_read<2>()")));
+  // Of 64, 32, 64 and 16 columns, every second one needs half of the room.
+  const std::string narrow = emit({BM(192), BN(176)});
+  EXPECT_THAT(narrow, HasSubstr("// fold, 4 stages"));
+  EXPECT_THAT(narrow, HasSubstr("+ warpgroup * 12288;"));
+  EXPECT_THAT(narrow, HasSubstr("tma_store_2d(map_3, staging + 8192, int((grid_1 * 176ll) + 64)"));
+  EXPECT_THAT(narrow, HasSubstr("tma_store_2d(map_2, staging + 0, int((grid_1 * 176ll) + 96)"));
+}
+
+// The first slot, which the third part has as well as the next tile's first, is free once that part
+// has been read.
+TEST(Lowering, AnOddNumberOfPartsEndsInTheSlotItBeganIn) {
+  const std::string text =
+      tensor_wise().with({BM(128), BN(192), epilogue_overlap(false)}).emit(kSizes);
+  EXPECT_THAT(text, ContainsRegex(
+                        "int\\(\\(grid_1 \\* 192ll\\) \\+ 128\\)[^}]*}\n *store_phases \\^= 1;\n *"
+                        "tma_store_wait_read<0>\\(\\);\n *for [^\n]*store_free "
+                        "\\+ 8 \\* \\(2 \\* w \\+ 0\\)\\);"));
 }
 
 // Nobody loads what a sum is stored over, unless another CTA's piece may be the one that is stored.

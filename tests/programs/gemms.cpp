@@ -368,26 +368,45 @@ OCTILE_PROGRAM(gemm_without_depth) {
 }
 
 // Sums that the tensor core keeps for the whole depth.
-OCTILE_PROGRAM(gemm_fast_accumulate) {
-  const auto k = kernel("fast", in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<f32>("d", M, N),
+template <class D>
+void fast_sums(Trial& t, const char* name, const std::vector<Shape>& shapes, Tolerance error,
+               const Schedules& schedules) {
+  const auto k = kernel(name, in<e4m3>("a", M, K), in<e4m3>("b", N, K), out<D>("d", M, N),
                         [](auto a, auto b, auto d) {
                           constexpr auto BK8 = 128_c;
                           return grid(M / BM, N / BN, [=](auto i, auto j) {
                             auto acc = sum(K / BK8, [=](auto k) {
                               return dot(a(BM[i], BK8[k]), b(BN[j], BK8[k]), fast_accumulate);
                             });
-                            return store(d(BM[i], BN[j]), acc);
+                            return store(d(BM[i], BN[j]), cast<D>(acc));
                           });
                         });
-  for (const Shape& s : {Shape{64, 128, 256}, {65, 129, 208}, {200, 72, 1024}}) {
+  for (const Shape& s : shapes) {
     const auto [m, n, depth] = s;
     const Input a = t.input(ElementType::e4m3, {m, depth}, Fill::integers);
     const Input b = t.input(ElementType::e4m3, {n, depth}, Fill::integers);
     const auto want = products(a, b);
-    const Input d = t.output(ElementType::f32, {m, n},
-                             [=, n = n](const Index& e) { return want(e[0] * n + e[1]); });
-    t.run(k, join(kSchedules, kPipelined), a, b, d);
+    const Input d = t.output(
+        D::type, {m, n}, [=, n = n](const Index& e) { return want(e[0] * n + e[1]); }, error);
+    t.run(k, schedules, a, b, d);
   }
+}
+OCTILE_PROGRAM(gemm_fast_accumulate) {
+  fast_sums<f32>(t, "fast", {{64, 128, 256}, {65, 129, 208}, {200, 72, 1024}}, kExact,
+                 join(kSchedules, kPipelined));
+}
+// Parts of several tiles take turns in two slots: three of 64 columns, by a warp or by threads;
+// wide ones between narrow ones, which leaves room for a stage.
+OCTILE_PROGRAM(stores_in_parts) {
+  fast_sums<bf16>(t, "parts", {{1096, 1536, 16}}, kBf16,
+                  {{BM(64), BN(192), epilogue_overlap(false)},
+                   {BM(64), BN(192), ping_pong(), epilogue_overlap(false)},
+                   {BM(192), BN(176)}});
+}
+// 136 columns: four parts of 32 and one of eight.
+OCTILE_PROGRAM(stores_in_five_parts) {
+  fast_sums<f32>(t, "five_parts", {{1096, 1088, 16}}, kExact,
+                 {{BM(64), BN(136), epilogue_overlap(false)}});
 }
 
 // One tensor on both sides.
