@@ -186,7 +186,7 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   double reads = blocks * steps * (64 * 32 + 32 * n);
   // A register of scales takes a warp as long as 128 bytes.
   if (t.promoted) reads += 128 * 4 * consumers * (2 * per_consumer + (reads_columns ? n / 4 : 0));
-  if (outer) reads += (blocks * kOuterBytes + kOuterBytes / 2) * n;
+  if (outer) reads += (2 * blocks + 0.5) * kOuterBytes * n;
   const double brought = stage + kOutside * t.k_bytes * t.outside;
   const double l2 = ctas >= kFewSms * sms ? kL2BytesPerClock : kL2BytesPerClockAlone;
   // CTAs of a split fold that a tile's blocks of columns or rows are divided among.
@@ -195,8 +195,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const bool bulk_store = t.bulk_store && t.out_bytes * t.n / ranks % 16 == 0;
   const double shared = (target.shared_bytes_per_block + 1024.0) / ctas_per_sm - kReservedShared;
   const auto stages_in = [&](double room) {
-    return std::clamp(std::floor(room / (stage + (outer ? kOuterBytes * n : 0))), 1.0,
-                      double{kMostStages});
+    const double pair = outer ? kOuterBytes * n : 0;  // Plan::outer_slots
+    return std::clamp(std::floor((room - 2 * pair) / (stage + pair / 2)), 1.0, double{kMostStages});
   };
   // Of its only tile, a CTA stages what it stores where the ring was.
   const bool one_tile =

@@ -124,10 +124,12 @@ void Emitter::next_stage(const std::string& stage, const std::string& phase) {
   advance(stage, phase, plan_.stages, trip_step());
 }
 
-// One arrival per warp tells the producers, of every CTA that writes this stage, that it is free.
+// Tells the producers, of every CTA that writes this stage, that it is free: one arrival per warp,
+// or per lane.
 void Emitter::release_stage(const std::string& stage) {
   if (plan_.cluster_position < 0) {
-    out_.line("if (lane == 0) mbarrier_arrive(empty + 8 * {});", stage);
+    out_.line("{}mbarrier_arrive(empty + 8 * {});",
+              plan_.stage_lanes() > 1 ? "" : "if (lane == 0) ", stage);
   } else {
     out_.line("if (lane < {}) mbarrier_arrive_cluster(empty + 8 * {}, lane);",
               plan_.schedule.cluster, stage);
@@ -279,7 +281,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   }
   if (last && !plan.stage_used_late) {
     // One lane speaks for all that read small tiles from the stage.
-    if (!plan.small.empty()) out_.line("__syncwarp();");
+    if (!plan.small.empty() && plan_.stage_lanes() == 1) out_.line("__syncwarp();");
     release_stage(counts ? "done" : stage_);
     if (counts) ask_stage();
   }
@@ -327,6 +329,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   if (plan_.schedule.stream_fold) continue_sums(plan);
   out_.open("{{");
   fold_bounds(op);
+  begin_pairs(plan);
   if (plan_.shares_trips()) begin_trips();
   current_fold_ = &plan;
   find_block_values(plan);
@@ -357,6 +360,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
     out_.close();
     column_ = -1;
   }
+  end_pairs(plan);
   hand_on_turn(plan);
   if (plan_.shares_trips()) out_.close();
   current_fold_ = nullptr;
@@ -418,7 +422,9 @@ void Emitter::one_set_loop(const FoldPlan& plan) {
       if (step > 0) out_.line("if (base + {} >= end) break;", step);
       out_.open("{{");
       out_.line("const int trip = base + {};", step);
+      parity_ = std::to_string((step + (plan.peeled ? 1 : 0)) % 2);  // steps begin with a panel
       one_set_trip(plan);
+      parity_ = "trip";
       out_.close();
     }
   } else {
@@ -440,7 +446,9 @@ void Emitter::peeled_trip(const FoldPlan& plan) {
     out_.line("const {} {}[{}] = {{}};", register_type(v->type.element), zeros, register_count(v));
     names_[body.args[i + 1]] = zeros;
   }
+  if (plan.panel_step > 0) parity_ = "0";
   one_set_trip(plan, true);
+  parity_ = "trip";
   for (std::size_t i = 0; i < plan.fold->results.size(); ++i)
     names_[body.args[i + 1]] = names_.at(plan.fold->results[i]);
   no_trips(plan);

@@ -117,7 +117,8 @@ void Emitter::barrier_setup() {
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
   const int outer_lanes = plan_.outer_bytes > 0 ? 32 : 0;
   out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps() + outer_lanes);
-  out_.line("mbarrier_init(empty + 8 * s, {});", 4 * plan_.consumers * cluster);
+  out_.line("mbarrier_init(empty + 8 * s, {});",
+            4 * plan_.consumers * cluster * plan_.stage_lanes());
   out_.close();
   if (plan_.panel_bytes > 0) {
     out_.open("for (int s = 0; s < {}; ++s) {{", kPanelSlots);
@@ -349,7 +350,8 @@ void Emitter::produce_tiles(Role role) {
     if (role == Role::outer_products) {
       out_.line("int slot = 0;");
       out_.line("u32 slot_phase = 0;");
-      clear_columns();
+      out_.line("u32 pairs_done = 0;");
+      out_.line("bool unsettled = false;");
     }
   }
   if (role == Role::bulk_copies) name_policies();
@@ -392,6 +394,7 @@ void Emitter::consumer() {
     out_.line("int stage = 0;");
     out_.line("u32 phase = 0;");
     out_.line("bool ready = false;");
+    if (plan_.outer_bytes > 0) out_.line("u32 pairs_done = 0;");
     if (plan_.stages_loads()) out_.line("u32 staged_phase = 0;");
     if (plan_.store_warp && !plan_.stages_loads()) out_.line("u32 store_phases = 0;");
     if (plan_.panel_bytes > 0) {

@@ -16,51 +16,86 @@ bool Emitter::is_outer(const ir::Value* value) const {
          current_fold_->outer->op->result() == value;
 }
 
-// The producer's side: a column's parts for each trip, as soon as its panel is there and the stage
-// is free. Each lane speaks for itself on the barriers.
+// Before a fold's trips: pairs of an even trip and the one behind it count on from those of the
+// folds before; each has its turn in a ring of its own.
+void Emitter::begin_pairs(const FoldPlan& fold) {
+  if (fold.outer) out_.line("const u32 pairs = pairs_done - begin / 2;");
+}
+
+void Emitter::end_pairs(const FoldPlan& fold) {
+  if (fold.outer) out_.line("if (begin < end) pairs_done += (end + 1) / 2 - begin / 2;");
+}
+
+std::string Emitter::pair_text(const std::string& trip) const {
+  return fmt::format("(pairs + {} / 2) % {}", trip, plan_.outer_slots());
+}
+
+// The producer's side: a column's parts for two trips, as soon as their panel is there and the
+// first one's stage is free. Each lane speaks for itself on the barriers.
 void Emitter::produce_columns(const FoldPlan& fold) {
   if (!fold.outer) return;
   const PanelLoad& p = fold.outer->columns;
   out_.open("{{");
   fold_bounds(*fold.fold);
+  begin_pairs(fold);
+  settle_pairs();
   out_.line("#pragma unroll 1");
   out_.open("for (int first = begin / {0} * {0}; begin < end && first < end; first += {1}) {{",
             kPanelAlignedTrips, plan_.panel_trips);
   out_.line("mbarrier_wait_idle(panel_full + 8 * slot, slot_phase);");
-  out_.line("const int columns = min({}, end - first);", plan_.panel_trips);
   out_.line("#pragma unroll 1");
-  out_.open("for (int column = max(0, begin - first); column < columns; ++column) {{");
+  out_.open("for (int trip = max(begin / 2 * 2, first); trip < min(first + {}, end); trip += 2) {{",
+            plan_.panel_trips);
+  out_.line("const int column = trip - first;");
+  out_.line("const bool even = trip >= begin, odd = trip + 1 < end;");
   const int rows = plan_.outer_bytes / kOuterBytes, rounds = (rows + 31) / 32;
-  out_.line("float values[{}];", rounds);
+  out_.line("float values[{}];", 2 * rounds);
   out_.line("#pragma unroll");
   out_.open("for (int i = 0; i < {}; ++i) {{", rounds);
   out_.line("const int row = lane + 32 * i;");
-  out_.line("if (row < {}) values[i] = *{};", rows, panel_address(p, "row"));
+  out_.line("if (row >= {}) break;", rows);
+  out_.line("const float* const at = {};", panel_address(p, "row"));
+  if (p.rows_side_by_side())
+    out_.line("values[2 * i] = at[0], values[2 * i + 1] = at[{}];", p.rows);
+  else
+    out_.line("copy_bytes<8>(&values[2 * i], at);");
   out_.close();
   out_.line("mbarrier_wait_idle(empty + 8 * stage, phase ^ 1);");
-  out_.line("unsigned char* const to = ring + {} + stage * {};", plan_.outer_offset,
+  out_.line("unsigned char* const to = ring + {} + {} * {};", plan_.outer_offset, pair_text("trip"),
             plan_.outer_bytes);
   out_.line("#pragma unroll");
   out_.open("for (int i = 0; i < {}; ++i) {{", rounds);
   out_.line("const int row = lane + 32 * i;");
-  out_.line("if (row < {}) put_column(to + swizzled_offset<{}>(row ^ 1, 0), values[i]);", rows,
-            kOuterBytes);
+  out_.line("if (row >= {}) break;", rows);
+  out_.line(
+      "put_column(to + (row ^ 1) * {}, even ? values[2 * i] : 0, odd ? values[2 * i + 1] : 0);",
+      kOuterBytes);
   out_.close();
   out_.line("fence_async_proxy();");
   out_.line("mbarrier_arrive(full + 8 * stage);");
   advance("stage", "phase", plan_.stages);
+  out_.open("if (even && odd) {{");
+  out_.line("mbarrier_wait_idle(empty + 8 * stage, phase ^ 1);");
+  out_.line("mbarrier_arrive(full + 8 * stage);");
+  advance("stage", "phase", plan_.stages);
+  out_.close();
   out_.close();
   out_.line("mbarrier_arrive(panel_empty + 8 * slot);");
   advance("slot", "slot_phase", kPanelSlots);
   out_.close();
+  end_pairs(fold);
   out_.close();
 }
 
-// Half of each column's bytes, which nothing is put into, is read too.
-void Emitter::clear_columns() {
-  out_.line("for (int i = lane; i < {}; i += 32)", plan_.stages * plan_.outer_bytes / 16);
-  out_.line("  reinterpret_cast<uint4*>(ring + {})[i] = uint4{{}};", plan_.outer_offset);
-  out_.line("__syncwarp();");
+// The stage of a pair's first trip is free once the trips of a whole ring of pairs are done, if at
+// most two of these pairs are of one trip. Shorter folds that have such pairs are waited for.
+void Emitter::settle_pairs() {
+  out_.open("if (unsettled) {{");
+  out_.line("for (int s = 0; s < {}; ++s)", plan_.stages);
+  out_.line("  mbarrier_wait_idle(empty + 8 * s, s < stage ? phase : phase ^ 1);");
+  out_.close();
+  out_.line("const int whole = (end + 1) / 2 - begin / 2;");
+  out_.line("unsettled = whole < {} && 2 * whole > end - begin;", plan_.outer_slots() - 1);
 }
 
 // The consumers' side: issued behind a block's dots.
@@ -87,15 +122,17 @@ void Emitter::issue_outer(const FoldPlan& plan, int block) {
     }
     out_.line("rows[{}] = {};", half, expr(outer.rows));
     close_loops(loops);
-    out_.line("const u32 b = descriptor_low(ring_address + {}) + {} * {};", plan_.outer_offset,
-              stage_, plan_.outer_bytes / 16);
-    out_.line("wgmma_outer_n{}<{}>({}, rows, lane, b);", d.shape.n, (mb - first) * d.shape.n / 2,
-              name_of(outer.op->result()));
+    // The address's high bits, a CTA's place in its cluster, would be a distance of K's halves.
+    out_.line("const u32 b = ((ring_address + {}) / 16 & 0x3fff) + {} * {};", plan_.outer_offset,
+              pair_text("trip"), plan_.outer_bytes / 16);
+    out_.line("wgmma_outer_n{}<{}>({}, rows, lane, {}, b);", d.shape.n,
+              (mb - first) * d.shape.n / 2, name_of(outer.op->result()), parity_);
     out_.close();
   }
 }
 
-// d[At .. At + n/2) = the products of two rows' values and of the columns' at `b`.
+// d[At .. At + n/2) = the products of two rows' values and of the columns' at `b`: eight of them in
+// 128 bytes, not swizzled, which both halves of K read.
 std::string Emitter::outer_functions() const {
   std::string text;
   for (const FoldPlan& f : plan_.folds) {
@@ -108,18 +145,19 @@ std::string Emitter::outer_functions() const {
     }
     text += fmt::format(
         "template <int At, int N> __device__ __forceinline__ void wgmma_outer_n{0}(float (&d)[N], "
-        "const float (&rows)[2], int lane, u32 b) {{\n"
-        "  const u32 x = row_part(rows[0], lane % 4), y = row_part(rows[1], lane % 4);\n"
+        "const float (&rows)[2], int lane, int trip, u32 b) {{\n"
+        "  const Parts x = row_parts(rows[0], lane, trip), y = row_parts(rows[1], lane, trip);\n"
         "  wgmma_fence();\n"
         "  asm volatile(\"{{.reg .pred none; .reg .b64 b;\\n\"\n"
         "               \"setp.ne.b32 none, 0, 0; mov.b64 b, {{%{1}, %{2}}};\\n\"\n"
         "               \"wgmma.mma_async.sync.aligned.m64n{0}k8.f32.tf32.tf32 {{{3}}}, {{%{4}, "
         "%{5}, %{6}, %{7}}}, b, none, 1, 1;}}\"\n"
         "               : {8}\n"
-        "               : \"r\"(x), \"r\"(y), \"r\"(0), \"r\"(0), \"r\"(b), "
-        "\"n\"(descriptor_high<32>()));\n}}\n",
+        "               : \"r\"(__float_as_uint(x.high)), \"r\"(__float_as_uint(y.high)), "
+        "\"r\"(__float_as_uint(x.low)), \"r\"(__float_as_uint(y.low)), \"r\"(b), "
+        "\"n\"({9}));\n}}\n",
         n, registers + 4, registers + 5, list, registers, registers + 1, registers + 2,
-        registers + 3, bindings);
+        registers + 3, bindings, 8 * kOuterBytes / 16);
   }
   return text;
 }

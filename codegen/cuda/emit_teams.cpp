@@ -77,6 +77,7 @@ void Emitter::skip_tile() {
     out_.line("const int passed = stage + end - begin;");
     out_.line("stage = passed % {};", plan_.stages);
     out_.line("phase ^= passed / {} & 1;", plan_.stages);
+    end_pairs(f);
     if (!f.panels.empty()) {
       out_.line("const int copies = begin < end ? (end - begin / {0} * {0} + {1}) / {2} : 0;",
                 kPanelAlignedTrips, plan_.panel_trips - 1, plan_.panel_trips);

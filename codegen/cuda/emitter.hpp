@@ -214,9 +214,13 @@ class Emitter {
   bool is_outer(const ir::Value* value) const;
   std::string outer_index(const ir::Value* value);
   void produce_columns(const FoldPlan& fold);
-  void clear_columns();
+  void begin_pairs(const FoldPlan& fold);
+  void end_pairs(const FoldPlan& fold);
+  std::string pair_text(const std::string& trip) const;
+  void settle_pairs();
   void issue_outer(const FoldPlan& plan, int block);
   std::string outer_functions() const;
+  std::string parity_ = "trip";  ///< a number that is odd where the current trip is
 
   // emit_split.cpp: folds that a cluster shares, or teams.
   void parted_body();

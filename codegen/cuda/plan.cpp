@@ -61,6 +61,12 @@ void TmaStore::alternate_widths() {
   }
 }
 
+int Plan::stage_lanes() const {
+  const bool gathers =
+      std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return !f.small.empty(); });
+  return gathers && cluster_position < 0 ? 32 : 1;
+}
+
 bool Plan::stages_loads() const {
   return std::any_of(stores.begin(), stores.end(),
                      [](const TmaStore& s) { return s.staged != nullptr; });

@@ -106,7 +106,7 @@ struct PanelLoad {
 
 /// The product of a value per row and one per column of a fold's dots, which the tensor core makes
 /// beside these from parts of 11 bits (tf32; device/outer.cuh). A warp of the producer puts those
-/// of the columns into the stage.
+/// of the columns down for two trips at a time, in a ring of their own.
 struct OuterProduct {
   const ir::Op* op = nullptr;
   const ir::Value* rows = nullptr;  ///< in registers
@@ -114,8 +114,8 @@ struct OuterProduct {
   const ir::Op* dot = nullptr;      ///< whose accumulators are laid out like the products
 };
 
-/// Bytes of a column's parts.
-inline constexpr int kOuterBytes = 32;
+/// Bytes of a column's parts for two trips.
+inline constexpr int kOuterBytes = 16;
 
 /// A dot operand that all threads copy with cp.async, swizzled, K-major: into a stage of the ring,
 /// or to where the dot's operand lies.
@@ -251,7 +251,7 @@ struct Plan {
   int stages = 0, stage_bytes = 0;
   int panel_trips = 16;                   ///< that one copy of a panel brings
   int panel_bytes = 0, panel_offset = 0;  ///< one slot of the panels' ring; where the ring begins
-  int outer_offset = 0, outer_bytes = 0;  ///< of one stage: an outer product's columns
+  int outer_offset = 0, outer_bytes = 0;  ///< an outer product's columns, for two trips
   int scratch_offset = 0, scratch_bytes = 0, reduce_offset = 0, barrier_offset = 0;
   int store_barrier_offset = 0;
   int store_offset = 0, store_bytes = 0;  ///< staging of TMA stores, bytes per warpgroup
@@ -279,6 +279,10 @@ struct Plan {
   bool shares_trips() const { return schedule.fold_teams > 1; }
   int storing_teams() const { return shares_trips() ? 1 : teams; }
   int staging_slots() const { return stores_in_parts ? 2 : 1; }
+  /// Pairs of trips whose columns of an outer product are held: as many as `stages` can be of,
+  /// with one more that is being written, where two pairs are of a single trip.
+  static int outer_slots(int stages) { return (stages + 4) / 2; }
+  int outer_slots() const { return outer_slots(stages); }
   bool sends_parts() const { return stores_in_parts || stores_in_ring; }  ///< one by one
   /// Byte of a warpgroup's staging area that a part begins at.
   int place_of(const TmaStore& store, int part) const {
@@ -299,6 +303,9 @@ struct Plan {
   bool is_staged(const ir::Op* load) const;  ///< or added to: threads don't load it
   bool stages_loads() const;
   bool transposes() const;  ///< some panel
+  /// Of a warp that frees a stage, the lanes that speak for themselves: racecheck wants each
+  /// reader's word for what lanes of loader warps put there.
+  int stage_lanes() const;
   /// Vectors of four registers that each thread has of a slice of a split fold's sum, and of all.
   int slice_vectors(const ir::Value* sum) const;
   int slice_vectors(const FoldPlan& fold) const;

@@ -112,7 +112,7 @@ void Planner::plan_shared_memory() {
   if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
   plan_.outer_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
   if (plan_.outer_bytes > 0) plan_.outer_offset = round_up(plan_.outer_offset, 8 * kOuterBytes);
-  plan_.barrier_offset = plan_.outer_offset + plan_.stages * plan_.outer_bytes;
+  plan_.barrier_offset = plan_.outer_offset + plan_.outer_slots() * plan_.outer_bytes;
   if (plan_.sums_apart) {
     plan_.sums_offset = round_up(plan_.barrier_offset, 16);
     plan_.barrier_offset = plan_.sums_offset + plan_.sums_bytes;

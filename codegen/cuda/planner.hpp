@@ -88,7 +88,12 @@ class Planner {
   int shared_limit() const;
   int ring_room() const;
   int stages_that_fit() const {
-    return std::max(0, ring_room()) / (plan_.stage_bytes + plan_.outer_bytes);
+    const int room = std::max(0, ring_room());
+    int stages = room / plan_.stage_bytes;
+    while (stages > 0 &&
+           stages * plan_.stage_bytes + Plan::outer_slots(stages) * plan_.outer_bytes > room)
+      --stages;
+    return stages;
   }
   int staging_bytes() const;
   bool stores_follow_ring() const;

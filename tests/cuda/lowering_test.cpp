@@ -453,7 +453,7 @@ TEST(Lowering, OuterProductsComeFromTheTensorCore) {
   const auto gemm = outer_scaled_gemm().with({BM(128), BN(64)});
   const std::string with = gemm.with({outer_products()}).emit(kSizes), without = gemm.emit(kSizes);
   for (const char* text :
-       {"wgmma_outer_n64<0>(mul_", "put_column(to + swizzled_offset<32>(row ^ 1, 0), values[i]);",
+       {"wgmma_outer_n64<0>(mul_", "put_column(to + (row ^ 1) * 16, even ? values[2 * i] : 0, ",
         "mbarrier_init(full + 8 * s, 33);", "mbarrier_init(panel_empty + 8 * s, 40);",
         "if (warp == 10) {  // columns of outer products"}) {
     EXPECT_THAT(with, HasSubstr(text));

@@ -63,20 +63,28 @@ TEST(Outer, WhatIsNotFiniteGivesNan) {
   }
 }
 
-TEST(Outer, ColumnsTakeFourPlaces) {
+TEST(Outer, ColumnsTakeTwoPlacesForEachTrip) {
   float4 places{};
-  put_column(&places, 1 + 0x1p-20f);
+  put_column(&places, 1 + 0x1p-20f, 3 + 0x1p-19f);
   EXPECT_EQ(places.x, 1);
   EXPECT_EQ(places.y, 0x1p-20f);
-  EXPECT_EQ(places.z, places.x);
-  EXPECT_EQ(places.w, places.y);
+  EXPECT_EQ(places.z, 3);
+  EXPECT_EQ(places.w, 0x1p-19f);
 }
 
-// Of four threads, the first two have the high part.
-TEST(Outer, RowsArePaired) {
-  const float x = 1 + 0x1p-20f;
-  for (int quarter = 0; quarter < 4; ++quarter)
-    EXPECT_EQ(std::bit_cast<float>(row_part(x, quarter)), quarter < 2 ? 1 : 0x1p-20f);
+// Of four threads, the first two have what even trips multiply, the others what odd ones do; what
+// they have of other trips' is nothing, even if the row's value is not finite.
+TEST(Outer, RowsMeetTheirTripsColumns) {
+  const float x = 1 + 0x1p-20f, infinity = std::numeric_limits<float>::infinity();
+  for (int trip = 0; trip < 4; ++trip) {
+    for (int lane = 0; lane < 32; ++lane) {
+      const bool meets = lane % 4 / 2 == trip % 2;
+      const Parts p = row_parts(x, lane, trip);
+      EXPECT_EQ(p.high, meets ? 1 : 0);
+      EXPECT_EQ(p.low, meets ? 0x1p-20f : 0);
+      EXPECT_EQ(row_parts(infinity, lane, trip).high == 0, !meets);
+    }
+  }
 }
 
 }  // namespace

@@ -295,7 +295,9 @@ OCTILE_PROGRAM(outer_products) {
   for (const auto& [m, n, depth, reversed, gap] : {std::array{132, 200, 2048, 0, 0},
                                                    {65, 72, 640, 0, 3},
                                                    {300, 136, 1152, 1, 0},
-                                                   {7, 44, 1024, 1, 1}}) {
+                                                   {7, 44, 1024, 1, 1},
+                                                   {1096, 136, 384, 0, 0},
+                                                   {1096, 136, 128, 0, 1}}) {
     const std::int64_t runs = (depth + 127) / 128;
     const Layout layout{reversed != 0, gap, 0}, layout_b{reversed != 0, reversed ? 0 : gap, 0};
     const Input a = t.input(ElementType::e4m3, {m, depth}, Fill::integers);
@@ -312,6 +314,11 @@ OCTILE_PROGRAM(outer_products) {
                                return total;
                              },
                              {2e-3, 0});
+    // Many tiles to a CTA, each of one trip or three.
+    if (m > 1000) {
+      t.run(k, Schedules{{BM(64), BN(8), outer_products(), persistent()}}, a, sa, b, sb, d);
+      continue;
+    }
     t.run(k, schedules, a, sa, b, sb, d);
     if (reversed == 0)
       t.run(k, Schedules{{BM(128), BN(72), outer_products(), transpose_panels()}}, a, sa, b, sb, d);
