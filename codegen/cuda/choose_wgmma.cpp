@@ -60,12 +60,25 @@ constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kFewestOtherRegis
               kRichEpilogue = 48, kElement = 8, kBesideProduct = 26, kBesideCopies = 44,
               kBesideOuterProduct = 28;
 constexpr double kCopiedRow = 0.3, kColumnRegisters = 17, kElementPerInstruction = 0.8;
-constexpr double kReservedShared = 3072;                    // alignment, barriers, panels' rounding
-constexpr double kTwoParts = 2 * 64 * 128, kPanels = 9216;  // bytes of staging and of panels
+constexpr double kReservedShared = 3072;  // alignment, barriers, panels' rounding
+constexpr double kPanels = 9216;          // bytes
 
 // Part of the SMs that clusters of so many CTAs can fill, as a GPC's SMs aren't a multiple of it.
 double cluster_fit(int ctas) {
   return ctas >= 8 ? 0.889 : ctas >= 4 ? 0.91 : 1.0;
+}
+
+// Bytes that parts of 64 rows take turns in: the widest, and the widest that every second one can
+// be (Planner::choose_staging).
+double two_parts(int row_bytes, int blocks) {
+  std::vector<int> widths;
+  for (int width = 128; row_bytes > 0; row_bytes -= width) {
+    while (width > row_bytes) width /= 2;
+    widths.push_back(width);
+  }
+  const bool alternate = widths.size() % 2 == 0 || blocks == 1;
+  const std::size_t second = alternate ? (widths.size() + 1) / 2 : 1;
+  return 64.0 * (widths[0] + widths[std::min(second, widths.size() - 1)]);
 }
 
 // Distinct values along N that a trip's sums are scaled by: where runs end inside of a tile, those
@@ -206,8 +219,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   double stages =
       stages_in(shared - (staged_apart ? storing_teams * t.out_bytes * m * n / ranks : 0));
   if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
-    stages = std::max(stages,
-                      stages_in(shared - kTwoParts * all_consumers - (t.promoted ? kPanels : 0.0)));
+    stages = std::max(
+        stages, stages_in(shared - two_parts(t.out_bytes * t.n, per_consumer) * all_consumers -
+                          (t.promoted ? kPanels : 0.0)));
   // As Planner::most_stages has it; settle_schedule.cpp lifts that for folds that aren't split.
   if (split > 1 && all_consumers * ctas_per_sm == 1)
     stages = std::min(stages, std::max(2.0, std::floor(kMostBytesAhead / stage)));
