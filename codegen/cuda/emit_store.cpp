@@ -294,13 +294,13 @@ void Emitter::tma_store(const TmaStore& t) {
 }
 
 // The store warp's side. Each warpgroup's staging area has one slot or two; a slot goes from free
-// to full and back. Of two slots, one is freed when the other has been sent off, but for a part
-// that the same slot is needed after.
+// to full and back. All are free when a store begins. Of two, one is freed when the other has been
+// sent off.
 void Emitter::begin_stores() {
   out_.line("u32 store_phases = 0;");
   if (plan_.stages_loads()) return;
-  out_.line("for (int w = 0; w < {}; ++w) mbarrier_arrive(store_free + 8 * {} * w);",
-            plan_.consumers, plan_.staging_slots());
+  out_.line("for (int s = 0; s < {}; ++s) mbarrier_arrive(store_free + 8 * s);",
+            plan_.consumers * plan_.staging_slots());
 }
 
 void Emitter::send_part(const TmaStore& t, int part) {
@@ -316,11 +316,14 @@ void Emitter::send_part(const TmaStore& t, int part) {
   out_.line("tma_store_commit();");
   out_.close();
   out_.line("store_phases ^= {};", 1 << slot);
-  const bool other = plan_.other_slot_follows(t, part);
-  out_.line("tma_store_wait_read<{}>();", other ? plan_.consumers : 0);
-  if (t.staged != nullptr) return;  // what the next tile adds to takes its place
-  out_.line("for (int w = 0; w < {}; ++w) mbarrier_arrive(store_free + 8 * ({} * w + {}));",
-            plan_.consumers, slots, other ? 1 - slot : slot);
+  const auto free_slot = [&](int read, int pending) {
+    out_.line("tma_store_wait_read<{}>();", pending);
+    if (t.staged != nullptr) return;  // what the next tile adds to takes its place
+    out_.line("for (int w = 0; w < {}; ++w) mbarrier_arrive(store_free + 8 * ({} * w + {}));",
+              plan_.consumers, slots, read);
+  };
+  if (part > 0) free_slot(1 - slot, plan_.consumers);
+  if (part < 0 || part + 1 == t.parts()) free_slot(slot, 0);
 }
 
 void Emitter::send_tile() {

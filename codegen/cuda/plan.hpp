@@ -288,10 +288,7 @@ struct Plan {
   int place_of(const TmaStore& store, int part) const {
     return stores_in_parts ? part % 2 * second_slot : store.place_of(part);
   }
-  /// Whether what is staged next goes to the other slot: every store begins with the first.
-  bool other_slot_follows(const TmaStore& store, int part) const {
-    return stores_in_parts && (part + 1 < store.parts() || part % 2 == 1);
-  }
+  /// Whether what was staged before is in the other slot: every store begins with the first.
   bool other_slot_precedes(const TmaStore& store, int part) const;
   /// Bytes that a panel's rows are swizzled over, or 0.
   int panel_swizzle(const PanelLoad& panel) const {

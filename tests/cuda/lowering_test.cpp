@@ -83,15 +83,18 @@ TEST(Lowering, StagingInPartsMakesRoomForAStage) {
   EXPECT_THAT(narrow, HasSubstr("tma_store_2d(map_2, staging + 0, int((grid_1 * 176ll) + 96)"));
 }
 
-// The first slot, which the third part has as well as the next tile's first, is free once that part
-// has been read.
-TEST(Lowering, AnOddNumberOfPartsEndsInTheSlotItBeganIn) {
+// All slots are free when a store begins, so the last part's is waited for.
+TEST(Lowering, PartsOfAnyNumberTakeTurns) {
   const std::string text =
       tensor_wise().with({BM(128), BN(192), epilogue_overlap(false)}).emit(kSizes);
-  EXPECT_THAT(text, ContainsRegex(
-                        "int\\(\\(grid_1 \\* 192ll\\) \\+ 128\\)[^}]*}\n *store_phases \\^= 1;\n *"
-                        "tma_store_wait_read<0>\\(\\);\n *for [^\n]*store_free "
-                        "\\+ 8 \\* \\(2 \\* w \\+ 0\\)\\);"));
+  const std::string free =
+      "for \\(int w = 0; w < 2; \\+\\+w\\) mbarrier_arrive\\(store_free \\+ 8 "
+      "\\* \\(2 \\* w \\+ ";
+  EXPECT_THAT(text, HasSubstr("for (int s = 0; s < 4; ++s) mbarrier_arrive(store_free + 8 * s);"));
+  EXPECT_THAT(text, ContainsRegex("192ll\\) \\+ 128\\)[^}]*}\n *store_phases \\^= 1;\n *"
+                                  "tma_store_wait_read<2>\\(\\);\n *" +
+                                  free + "1\\)\\);\n *tma_store_wait_read<0>\\(\\);\n *" + free +
+                                  "0\\)\\);"));
 }
 
 // Nobody loads what a sum is stored over, unless another CTA's piece may be the one that is stored.
