@@ -389,7 +389,8 @@ void Emitter::find_block_values(const FoldPlan& plan) {
 
 // One block at a time: issued, waited for, promoted. Another warpgroup has the tensor core
 // meanwhile.
-void Emitter::one_set_trip(const FoldPlan& plan, bool is_first) {
+// `parity` is a number that is odd where the trip is.
+void Emitter::one_set_trip(const FoldPlan& plan, const std::string& parity, bool is_first) {
   name_index(*plan.fold, "trip");
   wait_stage();
   declare_dots(plan, "");
@@ -398,7 +399,7 @@ void Emitter::one_set_trip(const FoldPlan& plan, bool is_first) {
     if (block == 0 && is_first) begin_panels(plan);
     if (block == 0) prepare_trip(plan);
     if (plan.outer) {
-      issue_outer(plan, block);
+      issue_outer(plan, block, parity);
       commit_block(plan);
     }
     if (block == plan.blocks - 1) read_panels(plan, next_trip("trip"));
@@ -422,15 +423,14 @@ void Emitter::one_set_loop(const FoldPlan& plan) {
       if (step > 0) out_.line("if (base + {} >= end) break;", step);
       out_.open("{{");
       out_.line("const int trip = base + {};", step);
-      parity_ = std::to_string((step + (plan.peeled ? 1 : 0)) % 2);  // steps begin with a panel
-      one_set_trip(plan);
-      parity_ = "trip";
+      // Folds begin with a panel where steps are whole ones.
+      one_set_trip(plan, std::to_string((step + (plan.peeled ? 1 : 0)) % 2));
       out_.close();
     }
   } else {
     out_.line("#pragma unroll {}", plan.unroll);
     out_.open("for (int trip = {}; trip < end; {}) {{", first, stepped("trip"));
-    one_set_trip(plan);
+    one_set_trip(plan, "trip");
   }
   out_.close();
 }
@@ -446,9 +446,7 @@ void Emitter::peeled_trip(const FoldPlan& plan) {
     out_.line("const {} {}[{}] = {{}};", register_type(v->type.element), zeros, register_count(v));
     names_[body.args[i + 1]] = zeros;
   }
-  if (plan.panel_step > 0) parity_ = "0";
-  one_set_trip(plan, true);
-  parity_ = "trip";
+  one_set_trip(plan, plan.panel_step > 0 ? "0" : "trip", true);
   for (std::size_t i = 0; i < plan.fold->results.size(); ++i)
     names_[body.args[i + 1]] = names_.at(plan.fold->results[i]);
   no_trips(plan);

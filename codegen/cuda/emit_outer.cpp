@@ -99,7 +99,7 @@ void Emitter::settle_pairs() {
 }
 
 // The consumers' side: issued behind a block's dots.
-void Emitter::issue_outer(const FoldPlan& plan, int block) {
+void Emitter::issue_outer(const FoldPlan& plan, int block, const std::string& parity) {
   const OuterProduct& outer = *plan.outer;
   const DotPlan& d = *plan_.find_dot(outer.dot);
   const int first = plan.blocks > 1 ? block : 0;
@@ -126,7 +126,7 @@ void Emitter::issue_outer(const FoldPlan& plan, int block) {
     out_.line("const u32 b = ((ring_address + {}) / 16 & 0x3fff) + {} * {};", plan_.outer_offset,
               pair_text("trip"), plan_.outer_bytes / 16);
     out_.line("wgmma_outer_n{}<{}>({}, rows, lane, {}, b);", d.shape.n,
-              (mb - first) * d.shape.n / 2, name_of(outer.op->result()), parity_);
+              (mb - first) * d.shape.n / 2, name_of(outer.op->result()), parity);
     out_.close();
   }
 }

@@ -218,9 +218,8 @@ class Emitter {
   void end_pairs(const FoldPlan& fold);
   std::string pair_text(const std::string& trip) const;
   void settle_pairs();
-  void issue_outer(const FoldPlan& plan, int block);
+  void issue_outer(const FoldPlan& plan, int block, const std::string& parity);
   std::string outer_functions() const;
-  std::string parity_ = "trip";  ///< a number that is odd where the current trip is
 
   // emit_split.cpp: folds that a cluster shares, or teams.
   void parted_body();
@@ -289,7 +288,7 @@ class Emitter {
   void wait_stage();
   void ask_stage();
   void finish_block(const FoldPlan& plan, int block, const std::string& suffix, int pending);
-  void one_set_trip(const FoldPlan& plan, bool is_first = false);
+  void one_set_trip(const FoldPlan& plan, const std::string& parity, bool is_first = false);
   void one_set_loop(const FoldPlan& plan);
   void peeled_trip(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
