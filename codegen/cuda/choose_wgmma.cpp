@@ -1,7 +1,6 @@
 #include "octile/codegen/cuda/choose_wgmma.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -66,19 +65,6 @@ constexpr double kPanels = 9216;          // bytes
 // Part of the SMs that clusters of so many CTAs can fill, as a GPC's SMs aren't a multiple of it.
 double cluster_fit(int ctas) {
   return ctas >= 8 ? 0.889 : ctas >= 4 ? 0.91 : 1.0;
-}
-
-// Bytes that parts of 64 rows take turns in: the widest, and the widest that every second one can
-// be (Planner::choose_staging).
-double two_parts(int row_bytes, int blocks) {
-  std::vector<int> widths;
-  for (int width = 128; row_bytes > 0; row_bytes -= width) {
-    while (width > row_bytes) width /= 2;
-    widths.push_back(width);
-  }
-  const bool alternate = widths.size() % 2 == 0 || blocks == 1;
-  const std::size_t second = alternate ? (widths.size() + 1) / 2 : 1;
-  return 64.0 * (widths[0] + widths[std::min(second, widths.size() - 1)]);
 }
 
 // Distinct values along N that a trip's sums are scaled by: where runs end inside of a tile, those
@@ -208,19 +194,23 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   const bool bulk_store = t.bulk_store && t.out_bytes * t.n / ranks % 16 == 0;
   const double shared = (target.shared_bytes_per_block + 1024.0) / ctas_per_sm - kReservedShared;
   const auto stages_in = [&](double room) {
-    const double pair = outer ? kOuterBytes * n : 0;  // Plan::outer_slots
-    return std::clamp(std::floor((room - 2 * pair) / (stage + pair / 2)), 1.0, double{kMostStages});
+    const int pair = outer ? kOuterBytes * static_cast<int>(n) : 0;
+    return std::clamp(Plan::stages_in(static_cast<int>(room), static_cast<int>(stage), pair), 1,
+                      kMostStages);
   };
   // Of its only tile, a CTA stages what it stores where the ring was.
   const bool one_tile =
       s.persistent == 0 || (s.persistent < 0 && waves <= 1 && consumers <= kMostConsumersOfOneTile);
   const bool staged_apart = bulk_store && (split > 1 || !one_tile || !t.by_tma);
   const int storing_teams = s.ping_pong ? 2 : 1;
+  const int row_bytes = t.out_bytes * static_cast<int>(t.n) / ranks;
+  const std::vector<int> parts = part_widths(row_bytes);
+  const auto staged = slot_widths(alternated(parts), per_consumer);  // Planner::choose_staging
   double stages =
       stages_in(shared - (staged_apart ? storing_teams * t.out_bytes * m * n / ranks : 0));
   if (staged_apart && split == 1 && stages < kEnoughStages && m * n > 128 * 128)
-    stages = std::max(
-        stages, stages_in(shared - two_parts(t.out_bytes * t.n, per_consumer) * all_consumers -
+    stages = std::max<double>(
+        stages, stages_in(shared - kPartRows * (staged[0] + staged[1]) * all_consumers -
                           (t.promoted ? kPanels : 0.0)));
   // As Planner::most_stages has it; settle_schedule.cpp lifts that for folds that aren't split.
   if (split > 1 && all_consumers * ctas_per_sm == 1)
@@ -235,11 +225,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
   // Few stages hide a part of what their copies take.
   trip =
       std::pow(std::pow(trip, kOverlap) + std::pow(kLoadLatency / stages, kOverlap), 1 / kOverlap);
-  const int row_bytes = t.out_bytes * static_cast<int>(t.n) / ranks;
-  const int parts = row_bytes / 128 + std::popcount(static_cast<unsigned>(row_bytes % 128 / 16));
   const double epilogue =
       (bulk_store ? kBulkEpilogue : kDirectEpilogue) * m * n / ranks / consumers / 128 +
-      (bulk_store ? kPart * parts * blocks : 0) +
+      (bulk_store ? kPart * parts.size() * blocks : 0) +
       (t.epilogue_columns ? kColumnEpilogue * n * per_consumer : 0) +
       instructions * kInstruction * m * n / std::min(consumers, 2) / 128;  // two fill schedulers
   const double fold = trips * trip;

@@ -12,8 +12,6 @@ namespace octile::cuda {
 
 namespace {
 
-constexpr int kPartRows = 64;
-
 // The byte of a part's row that an element is at, of columns as wide as the run's first.
 std::string byte_of_part(const TmaStore::Columns& first) {
   const int shift = first.first % first.width;

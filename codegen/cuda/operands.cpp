@@ -174,10 +174,10 @@ std::optional<TmaStore> tma_store_form(const ir::Function& function, const Analy
     if (plan.tile_pieces.cover(t.column_axis)) pieces = plan.tile_pieces.pieces;
     for (std::size_t p = 0; p < pieces.size(); ++p) {
       const int begin = pieces[p].first * t.element_bytes;
-      const int end = begin + pieces[p].size * t.element_bytes;
-      for (int first = begin, width = 128; first < end; first += width) {
-        while (width > end - first) width /= 2;
-        t.columns.push_back({first, width, 0, static_cast<int>(p), first - begin});
+      int within = 0;
+      for (int width : part_widths(pieces[p].size * t.element_bytes)) {
+        t.columns.push_back({begin + within, width, 0, static_cast<int>(p), within});
+        within += width;
       }
     }
     t.dim_order = {column_dim, row_dim};

@@ -42,25 +42,6 @@ bool Plan::is_staged(const ir::Op* load) const {
                      [&](const TmaStore& s) { return s.staged == load || s.added == load; });
 }
 
-bool Plan::other_slot_precedes(const TmaStore& store, int part) const {
-  const TmaStore& last = &store == &stores.front() ? stores.back() : *(&store - 1);
-  return stores_in_parts && (part > 0 || last.parts() % 2 == 0);
-}
-
-void TmaStore::alternate_widths() {
-  if (columns.back().piece > 0) return;
-  std::vector<Columns> by_width = columns;
-  std::stable_sort(by_width.begin(), by_width.end(),
-                   [](const Columns& a, const Columns& b) { return a.width > b.width; });
-  const std::size_t wide = (by_width.size() + 1) / 2;
-  int first = 0;
-  for (std::size_t c = 0; c < columns.size(); ++c) {
-    columns[c] = by_width[c % 2 == 0 ? c / 2 : wide + c / 2];
-    columns[c].first = columns[c].within = first;
-    first += columns[c].width;
-  }
-}
-
 int Plan::stage_lanes() const {
   const bool gathers =
       std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return !f.small.empty(); });

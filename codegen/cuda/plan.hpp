@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -184,6 +185,26 @@ struct FoldPlan {
   std::vector<const PanelLoad*> all_panels() const;
 };
 
+/// Rows of a part of what is stored through shared memory.
+inline constexpr int kPartRows = 64;
+
+/// Bytes of a row's parts, the widest first: 128, and what is left in fewer and fewer.
+std::vector<int> part_widths(int row_bytes);
+
+/// The same with wide ones between narrow ones.
+template <class Part>
+std::vector<Part> alternated(const std::vector<Part>& widest_first) {
+  std::vector<Part> parts = widest_first;
+  const std::size_t wide = (parts.size() + 1) / 2;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    parts[i] = widest_first[i % 2 == 0 ? i / 2 : wide + i / 2];
+  return parts;
+}
+
+/// Bytes of a row that each of two slots has room for, which the parts of `blocks` blocks of rows
+/// take in turn.
+std::array<int, 2> slot_widths(const std::vector<int>& widths, int blocks);
+
 /// A store that goes through shared memory and TMA: every warpgroup puts its tile into swizzled
 /// parts of 64 rows, and one thread sends them off.
 struct TmaStore {
@@ -197,8 +218,8 @@ struct TmaStore {
   const ir::Op* store = nullptr;
   std::vector<int> dim_order;  ///< tensor dimensions, innermost first
   ir::AxisId row_axis = -1, column_axis = -1;
-  int rows = 64;   ///< per warpgroup
-  int pitch = 64;  ///< rows from one warpgroup's to the next
+  int rows = kPartRows;   ///< per warpgroup
+  int pitch = kPartRows;  ///< rows from one warpgroup's to the next
   int row_bytes = 0, element_bytes = 2;
   std::vector<Columns> columns;  ///< of a row; 64 rows of each are a part
   /// The load of the very tile that is stored over, where nothing else uses it: TMA brings it to
@@ -208,15 +229,14 @@ struct TmaStore {
   const ir::Op* added = nullptr;
   const ir::Value* value = nullptr;  ///< what is staged: what is stored, or added
 
-  int parts() const { return rows / 64 * static_cast<int>(columns.size()); }
+  int parts() const { return rows / kPartRows * static_cast<int>(columns.size()); }
   const Columns& columns_of(int part) const {
     return columns[static_cast<std::size_t>(part) % columns.size()];
   }
   int block_of(int part) const { return part / static_cast<int>(columns.size()); }
-  void alternate_widths();  ///< lays a row's columns out anew, wide ones between narrow ones
   /// From the start of the staging area, where it holds all parts.
   int place_of(int part) const {
-    return 64 * (block_of(part) * row_bytes + columns_of(part).first);
+    return kPartRows * (block_of(part) * row_bytes + columns_of(part).first);
   }
 };
 
@@ -283,6 +303,12 @@ struct Plan {
   /// with one more that is being written, where two pairs are of a single trip.
   static int outer_slots(int stages) { return (stages + 4) / 2; }
   int outer_slots() const { return outer_slots(stages); }
+  /// Stages that fit into `room`, with an outer product's columns of `pair` bytes.
+  static int stages_in(int room, int stage, int pair) {
+    int stages = std::max(0, room) / stage;
+    while (stages > 0 && stages * stage + outer_slots(stages) * pair > room) --stages;
+    return stages;
+  }
   bool sends_parts() const { return stores_in_parts || stores_in_ring; }  ///< one by one
   /// Byte of a warpgroup's staging area that a part begins at.
   int place_of(const TmaStore& store, int part) const {

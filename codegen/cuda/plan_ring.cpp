@@ -1,5 +1,5 @@
-// The part of a plan that a pipelined fold's ring is made of: stores through shared memory, stages,
-// panels, blocks of rows, and the registers and bytes that they take.
+// The part of a plan that a pipelined fold's ring is made of: stages, panels, blocks of rows, and
+// the registers and bytes that they take.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -15,81 +15,6 @@
 namespace octile::cuda {
 
 using ir::OpKind;
-
-void Planner::plan_stores() {
-  if (!plan_.specialized || schedule().tma_store == 0) {
-    if (schedule().tma_store == 1) refuse("tma_store=1 needs a pipelined fold");
-    return;
-  }
-  ir::for_each_op(*function_.body, [&](const ir::Op& op) {
-    if (op.kind != OpKind::store) return;
-    auto form = tma_store_form(function_, analysis_, request_, plan_, op);
-    if (!form && schedule().tma_store == 1) {
-      refuse(
-          fmt::format("tma_store=1, but the store to '{}' can't be a TMA copy: it needs a tile "
-                      "of two axes, the "
-                      "contiguous one on the tensor core's N side, 16-byte strides and no mask",
-                      function_.params[static_cast<std::size_t>(op.attr.index)].name));
-    }
-    if (!form) return;
-    int width = 0;
-    for (TmaStore::Columns& c : form->columns) {
-      if (c.width != width) {
-        TensorMap map;
-        map.param = op.attr.index;
-        map.dim_order = form->dim_order;
-        map.swizzle_bytes = c.swizzle();
-        map.box.assign(form->dim_order.size(), 1);
-        map.box[0] = c.width / form->element_bytes;
-        map.box[1] = 64;
-        plan_.tensor_maps.push_back(map);
-        width = c.width;
-      }
-      c.map = static_cast<int>(plan_.tensor_maps.size()) - 1;
-    }
-    plan_.store_bytes = std::max(plan_.store_bytes, form->rows * form->row_bytes);
-    plan_.stores.push_back(*form);
-  });
-  for (TmaStore& t : plan_.stores) plan_stored_over(t);
-}
-
-// A sum with what is there is left to TMA; what is computed from it otherwise, to threads.
-void Planner::plan_stored_over(TmaStore& t) {
-  t.value = t.store->operand(static_cast<int>(t.dim_order.size()));
-  // Of a streamed tile, only the last piece is stored; of a split one, each CTA has a slice. Teams
-  // all begin the fold, under which it would be brought.
-  if (schedule().stream_fold || schedule().split_fold > 1) return;
-  const ir::Op* load = load_stored_over(function_, *t.store);
-  if (load == nullptr) return;
-  const ir::Op* last = t.value->def;
-  const bool adds = last->kind == OpKind::add && t.value->type.element == ElementType::f32 &&
-                    (last->operand(0) == load->result()) != (last->operand(1) == load->result());
-  if (adds) {
-    t.added = load;
-    t.value = last->operand(last->operand(0) == load->result() ? 1 : 0);
-  } else if (plan_.stores.size() == 1 && !plan_.shares_trips()) {
-    t.staged = load;
-  }
-}
-
-// Whether a warp that has nothing else to do can send off tiles, and there is a next tile to go on
-// to: it must find their place by itself. Teams have their epilogues under each other's products.
-bool Planner::stores_by_warp() {
-  if (plan_.stores.empty() || !plan_.persistent || plan_.teams > 1 || schedule().stream_fold)
-    return false;
-  for (const FoldPlan& f : plan_.folds) {
-    if (!f.small.empty()) return false;
-  }
-  for (const TmaStore& t : plan_.stores) {
-    for (std::size_t d = 0; d < t.dim_order.size(); ++d) {
-      const std::optional<AffineIndex> place = analysis_.affine(t.store->operand(d));
-      for (const AffineIndex::Term& term : place->terms) {
-        if (!analysis_.is_pointwise(term.value)) return false;
-      }
-    }
-  }
-  return true;
-}
 
 void Planner::plan_shared_memory() {
   int ring = plan_ring();
@@ -278,71 +203,6 @@ int Planner::ring_room() const {
   if (plan_.panel_bytes > 0) others = round_up(others, kStageAlignment);
   return shared_limit() - kStageAlignment - kBarriers - scratch - others -
          kPanelSlots * plan_.panel_bytes - (plan_.sums_apart ? plan_.sums_bytes : 0);
-}
-
-// Bytes of shared memory that stores have for themselves.
-int Planner::staging_bytes() const {
-  return plan_.stores_in_ring ? 0 : plan_.store_bytes * plan_.storing_teams() * plan_.consumers;
-}
-
-// Whether nothing comes into the ring any more once there is something to store.
-bool Planner::stores_follow_ring() const {
-  if (plan_.persistent || schedule().split_fold > 1 || plan_.folds.size() != 1) return false;
-  if (plan_.stages_loads()) return false;
-  const auto& ops = function_.body->ops;
-  const auto fold = std::find(ops.begin(), ops.end(), plan_.folds[0].fold);
-  return std::all_of(plan_.stores.begin(), plan_.stores.end(), [&](const TmaStore& t) {
-    return std::find(fold, ops.end(), t.store) != ops.end();
-  });
-}
-
-// A whole tile is stored with the least waiting, but a ring of few stages needs its room, and has
-// it where a CTA has no other tile.
-void Planner::choose_staging() {
-  constexpr int kEnoughStages = 5;
-  if (schedule().epilogue_overlap != 1 && !plan_.stores.empty() && stores_follow_ring()) {
-    plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
-    const int whole = staging_bytes();
-    plan_.stores_in_ring = true;
-    const int stages =
-        schedule().stages > 0 ? schedule().stages : std::min(stages_that_fit(), most_stages());
-    plan_.stores_in_ring = stages * plan_.stage_bytes >= whole;
-    if (plan_.stores_in_ring) return;
-  }
-  if (plan_.stores.empty() || plan_.stages_loads() ||
-      std::any_of(plan_.stores.begin(), plan_.stores.end(),
-                  [](const TmaStore& t) { return t.parts() <= 2; }))
-    return;
-  plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
-  const int whole = plan_.store_bytes, fit = stages_that_fit();
-  const int overlap = schedule().epilogue_overlap;
-  if (overlap == 1 ||
-      (overlap < 0 && fit >= (schedule().stages > 0 ? schedule().stages : kEnoughStages)))
-    return;
-  const std::vector<TmaStore> widest_first = plan_.stores;
-  lay_out_slots();
-  const int fit_in_parts = stages_that_fit();
-  for (TmaStore& t : plan_.stores) t.alternate_widths();
-  lay_out_slots();
-  if (stages_that_fit() == fit_in_parts) {
-    plan_.stores = widest_first;
-    lay_out_slots();
-  }
-  plan_.stores_in_parts = overlap == 0 || stages_that_fit() > fit;
-  if (plan_.stores_in_parts) return;
-  plan_.stores = widest_first;
-  plan_.store_bytes = whole;
-}
-
-// Room for the widest of the parts that take each slot.
-void Planner::lay_out_slots() {
-  int slots[2] = {};
-  for (const TmaStore& t : plan_.stores) {
-    for (int part = 0; part < t.parts(); ++part)
-      slots[part % 2] = std::max(slots[part % 2], 64 * t.columns_of(part).width);
-  }
-  plan_.second_slot = slots[0];
-  plan_.store_bytes = slots[0] + slots[1];
 }
 
 // Panels have to reach as far ahead as stages: a ring of few stages has the shortest, which bring

@@ -1,5 +1,6 @@
 // Makes a plan: one step per decision, in the order of run(). plan.cpp has the steps from dots to
-// the grid, plan_ring.cpp those that share out shared memory and registers in a pipelined fold.
+// the grid, plan_stores.cpp stores through shared memory, plan_ring.cpp the steps that share out
+// shared memory and registers in a pipelined fold.
 #pragma once
 
 #include <algorithm>
@@ -75,10 +76,17 @@ class Planner {
   bool is_only_multiplied(const ir::Op& load) const;
   bool moves_in_pieces(const ir::Op& access, const TilePieces& found);
 
-  // plan_ring.cpp
+  // plan_stores.cpp
   void plan_stores();
-  void plan_shared_memory();
+  void plan_stored_over(TmaStore& store);
   bool stores_by_warp();
+  int staging_bytes() const;
+  bool stores_follow_ring() const;
+  void choose_staging();
+  void lay_out_slots();
+
+  // plan_ring.cpp
+  void plan_shared_memory();
   bool uses_reduce() const;
   int reduce_bytes() const;
   int copy_ring();
@@ -88,18 +96,8 @@ class Planner {
   int shared_limit() const;
   int ring_room() const;
   int stages_that_fit() const {
-    const int room = std::max(0, ring_room());
-    int stages = room / plan_.stage_bytes;
-    while (stages > 0 &&
-           stages * plan_.stage_bytes + Plan::outer_slots(stages) * plan_.outer_bytes > room)
-      --stages;
-    return stages;
+    return Plan::stages_in(ring_room(), plan_.stage_bytes, plan_.outer_bytes);
   }
-  int staging_bytes() const;
-  bool stores_follow_ring() const;
-  void choose_staging();
-  void lay_out_slots();
-  void plan_stored_over(TmaStore& store);
   void place_sums();
   void check_team_sums(int ring) const;
   void choose_panel_trips();
