@@ -292,12 +292,9 @@ OCTILE_PROGRAM(outer_products) {
       {BM(64), BN(40), outer_products(), fold_teams(2)},
       {BM(128), BN(64), outer_products(), order_consumers(), unroll(2)},
   };
-  for (const auto& [m, n, depth, reversed, gap] : {std::array{132, 200, 2048, 0, 0},
-                                                   {65, 72, 640, 0, 3},
-                                                   {300, 136, 1152, 1, 0},
-                                                   {7, 44, 1024, 1, 1},
-                                                   {640, 136, 384, 0, 0},
-                                                   {640, 136, 128, 0, 1}}) {
+  using Case = std::array<int, 5>;  // extents, whether scales are reversed, a gap behind their rows
+  const auto run = [&](const Case& c, const Schedules& some) {
+    const auto [m, n, depth, reversed, gap] = c;
     const std::int64_t runs = (depth + 127) / 128;
     const Layout layout{reversed != 0, gap, 0}, layout_b{reversed != 0, reversed ? 0 : gap, 0};
     const Input a = t.input(ElementType::e4m3, {m, depth}, Fill::integers);
@@ -314,15 +311,15 @@ OCTILE_PROGRAM(outer_products) {
                                return total;
                              },
                              {2e-3, 0});
-    // Many tiles to a CTA, each of one trip or three.
-    if (m == 640) {
-      t.run(k, Schedules{{BM(64), BN(8), outer_products(), persistent()}}, a, sa, b, sb, d);
-      continue;
-    }
-    t.run(k, schedules, a, sa, b, sb, d);
-    if (reversed == 0)
-      t.run(k, Schedules{{BM(128), BN(72), outer_products(), transpose_panels()}}, a, sa, b, sb, d);
-  }
+    t.run(k, some, a, sa, b, sb, d);
+  };
+  const Schedules with_transposed =
+      join(schedules, {{BM(128), BN(72), outer_products(), transpose_panels()}});
+  for (const Case& c : {Case{132, 200, 2048, 0, 0}, {65, 72, 640, 0, 3}}) run(c, with_transposed);
+  for (const Case& c : {Case{300, 136, 1152, 1, 0}, {7, 44, 1024, 1, 1}}) run(c, schedules);
+  // Many tiles to a CTA, each of three trips or one.
+  for (const Case& c : {Case{640, 136, 384, 0, 0}, {640, 136, 128, 0, 1}})
+    run(c, {{BM(64), BN(8), outer_products(), persistent()}});
   check_outer_products_alone(t, k);
 }
 
