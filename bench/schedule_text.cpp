@@ -70,6 +70,7 @@ const std::map<std::string, Setter>& knobs() {
       OCTILE_BENCH_KNOB(tile_pieces),
       OCTILE_BENCH_KNOB(tma_store),
       OCTILE_BENCH_KNOB(epilogue_overlap),
+      OCTILE_BENCH_KNOB(stores_apart),
       OCTILE_BENCH_KNOB(producer_registers),
       OCTILE_BENCH_KNOB(consumer_registers),
       OCTILE_BENCH_KNOB(dependent_launch),

@@ -54,6 +54,7 @@ std::string to_string(const Schedule& schedule) {
   OCTILE_KNOB(tile_pieces);
   OCTILE_KNOB(tma_store);
   OCTILE_KNOB(epilogue_overlap);
+  OCTILE_KNOB(stores_apart);
   OCTILE_KNOB(producer_registers);
   OCTILE_KNOB(consumer_registers);
   OCTILE_KNOB(dependent_launch);

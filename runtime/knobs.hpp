@@ -183,6 +183,15 @@ inline Knob tma_store(bool on = true) {
 inline Knob epilogue_overlap(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.epilogue_overlap = k.number(); }, on};
 }
+/// Of TMA stores whose parts take turns (`epilogue_overlap(false)`): each consumer waits for its
+/// own copies alone, which a warp of the producer sends off for it or, where these have something
+/// else to do, its own thread; and no part of a CTA's last tile waits (true). Or one warp sends off
+/// those of all, and they wait for each other (false). The first ends a tile sooner, which shows
+/// where CTAs have few; over many, consumers that wait for each other keep CTAs together, and what
+/// several of them read at the same time comes from the L2 once.
+inline Knob stores_apart(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.stores_apart = k.number(); }, on};
+}
 /// Registers per thread of the producer warpgroup.
 inline Knob producer_registers(int count) {
   return {[](Schedule& s, const Knob& k) { s.producer_registers = k.number(); }, count};

@@ -20,14 +20,6 @@ Emitter::Emitter(const ir::Function& function, const LowerRequest& request, Plan
   });
 }
 
-// The producer warpgroup's first warp copies operands, the second panels, the others small tiles;
-// where there are none, the third may make columns of outer products and the last one stores.
-int Emitter::loader_warps() const {
-  bool any = std::any_of(plan_.folds.begin(), plan_.folds.end(),
-                         [](const FoldPlan& f) { return !f.small.empty(); });
-  return !any ? 0 : plan_.panel_bytes > 0 ? 2 : 3;
-}
-
 // Whether the kernel may use wgmma and TMA.
 bool Emitter::is_for_hopper() const {
   return features_of(request_.target).wgmma && !plan_.mma_sync;
@@ -103,7 +95,7 @@ void Emitter::barrier_setup() {
     out_.line("const u32 staged_full = {};", plan_.panel_bytes > 0
                                                  ? fmt::format("panel_empty + {}", 8 * kPanelSlots)
                                                  : fmt::format("empty + {}", 8 * plan_.stages));
-  if (plan_.store_warp) {
+  if (plan_.store_warps > 0) {
     const int areas = plan_.consumers * plan_.staging_slots();
     out_.line("const u32 store_full = ring_address + {}, store_free = store_full + {};",
               plan_.store_barrier_offset, 8 * areas);
@@ -116,7 +108,7 @@ void Emitter::barrier_setup() {
     out_.line("tma_prefetch_map(map_{});", i);
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
   const int outer_lanes = plan_.outer_bytes > 0 ? 32 : 0;
-  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * loader_warps() + outer_lanes);
+  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * plan_.loader_warps() + outer_lanes);
   out_.line("mbarrier_init(empty + 8 * s, {});",
             4 * plan_.consumers * cluster * plan_.stage_lanes());
   out_.close();
@@ -135,7 +127,7 @@ void Emitter::barrier_setup() {
     out_.line("for (int w = 0; w < {}; ++w) mbarrier_init(staged_full + 8 * w, 1);",
               plan_.teams * plan_.consumers);
   if (plan_.schedule.split_fold > 1) out_.line("mbarrier_init(sums_full, 1);");
-  if (plan_.store_warp) {
+  if (plan_.store_warps > 0) {
     out_.open("for (int s = 0; s < {}; ++s) {{", plan_.consumers * plan_.staging_slots());
     out_.line("mbarrier_init(store_full + 8 * s, 128);");
     out_.line("mbarrier_init(store_free + 8 * s, 1);");
@@ -284,8 +276,8 @@ void Emitter::produce_fold(const FoldPlan& fold) {
 }
 
 void Emitter::producer() {
-  int first = plan_.consumer_warps(), loaders = loader_warps();
-  const int last_panels = first + panel_warps();
+  int first = plan_.consumer_warps(), loaders = plan_.loader_warps();
+  const int last_panels = first + plan_.panel_warps();
   const bool transposes = plan_.transposes();
   out_.open("if (warp >= {}) {{", first);
   out_.line("registers_decrease<{}>();", plan_.producer_registers);
@@ -312,9 +304,11 @@ void Emitter::producer() {
     out_.line("const int loader = thread - {};", 32 * (last_panels + 1));
     produce_tiles(Role::small_tiles);
   }
-  if (plan_.store_warp) {
-    out_.open("if (warp == {}) {{  // stores", first + 3);
+  if (plan_.store_warps > 0) {
+    const int first_store = first + 4 - plan_.store_warps;
+    out_.open("if (warp {} {}) {{  // stores", plan_.store_warps > 1 ? ">=" : "==", first_store);
     leave_one();
+    if (plan_.store_warps > 1) out_.line("const int w = warp - {};  // the consumer", first_store);
     produce_tiles(Role::stores);
   }
   out_.line("__syncwarp();");
@@ -396,7 +390,7 @@ void Emitter::consumer() {
     out_.line("bool ready = false;");
     if (plan_.outer_bytes > 0) out_.line("u32 pairs_done = 0;");
     if (plan_.stages_loads()) out_.line("u32 staged_phase = 0;");
-    if (plan_.store_warp && !plan_.stages_loads()) out_.line("u32 store_phases = 0;");
+    if (plan_.store_warps > 0 && !plan_.stages_loads()) out_.line("u32 store_phases = 0;");
     if (plan_.panel_bytes > 0) {
       const bool counts = std::any_of(plan_.folds.begin(), plan_.folds.end(),
                                       [&](const FoldPlan& f) { return counts_columns(f); });
@@ -433,7 +427,7 @@ void Emitter::consumer() {
   }
   out_.close();
   // Shared memory must outlive the copies that read it.
-  if (!plan_.stores.empty() && !plan_.store_warp)
+  if (!plan_.stores.empty() && plan_.store_warps == 0)
     out_.line("if (thread % 128 == 0) tma_store_wait_read<0>();");
   end_team();
   if (plan_.specialized && plan_.orders_consumers()) {

@@ -17,12 +17,6 @@ int row_span(int rows, int lanes) {
 
 }  // namespace
 
-// Warps of the producer that bring panels.
-int Emitter::panel_warps() const {
-  if (plan_.panel_bytes == 0) return 0;
-  return plan_.transposes() && loader_warps() == 0 && plan_.outer_bytes == 0 ? 2 : 1;
-}
-
 // Whether TMA brings some.
 bool Emitter::copies_panels() const {
   return std::any_of(plan_.folds.begin(), plan_.folds.end(), [](const FoldPlan& f) {
@@ -34,7 +28,7 @@ bool Emitter::copies_panels() const {
 
 // On the barrier of a slot that is full: each lane that puts something there speaks for itself.
 int Emitter::panel_arrivals() const {
-  return (copies_panels() ? 1 : 0) + (plan_.transposes() ? 32 * panel_warps() : 0);
+  return (copies_panels() ? 1 : 0) + (plan_.transposes() ? 32 * plan_.panel_warps() : 0);
 }
 
 void Emitter::produce_panels(const FoldPlan& fold) {
@@ -54,7 +48,7 @@ void Emitter::produce_panels(const FoldPlan& fold) {
 // Loader warps read what they put down next before they wait for its slot: it stays in registers
 // while the slot is still read.
 void Emitter::transpose_panels(const FoldPlan& fold) {
-  const int ahead = parts_ahead(fold), lanes = 32 * panel_warps();
+  const int ahead = parts_ahead(fold), lanes = 32 * plan_.panel_warps();
   int rounds = 1;
   std::vector<const PanelLoad*> panels;
   for (const PanelLoad* p : fold.all_panels()) {
@@ -400,7 +394,7 @@ Emitter::SmallElement Emitter::small_element(const SmallLoad& s) {
 // Each loader lane reads its elements of the small tiles of trip `at` into `ahead[u]`; out of
 // bounds is zero.
 void Emitter::fetch_small(const FoldPlan& fold) {
-  int lanes = 32 * loader_warps(), place = 0;
+  int lanes = 32 * plan_.loader_warps(), place = 0;
   for (const SmallLoad& s : fold.small) {
     int rounds = (s.count + lanes - 1) / lanes;
     out_.line("#pragma unroll");
@@ -416,7 +410,7 @@ void Emitter::fetch_small(const FoldPlan& fold) {
 
 // Writes them to the stage at `to`.
 void Emitter::put_small(const FoldPlan& fold) {
-  int lanes = 32 * loader_warps(), place = 0;
+  int lanes = 32 * plan_.loader_warps(), place = 0;
   for (const SmallLoad& s : fold.small) {
     int rounds = (s.count + lanes - 1) / lanes;
     out_.line("#pragma unroll");
@@ -432,7 +426,7 @@ void Emitter::put_small(const FoldPlan& fold) {
 // Trips whose elements a loader lane has on their way, in registers.
 int Emitter::trips_ahead(const FoldPlan& fold) const {
   constexpr int kRegisters = 2;  // their addresses take several times as many
-  int per_trip = 0, lanes = 32 * loader_warps();
+  int per_trip = 0, lanes = 32 * plan_.loader_warps();
   for (const SmallLoad& s : fold.small) per_trip += (s.count + lanes - 1) / lanes;
   return std::max(1, std::min(2, kRegisters / std::max(1, per_trip)));
 }
@@ -440,7 +434,7 @@ int Emitter::trips_ahead(const FoldPlan& fold) const {
 // Loads run ahead of the ring, as they wait in registers; stores and arrivals follow the stages.
 // Not cp.async: its writes were seen on an H100 to overtake what consumers had still to read.
 void Emitter::produce_small(const FoldPlan& fold) {
-  int ahead = trips_ahead(fold), per_trip = 0, lanes = 32 * loader_warps();
+  int ahead = trips_ahead(fold), per_trip = 0, lanes = 32 * plan_.loader_warps();
   for (const SmallLoad& s : fold.small) per_trip += (s.count + lanes - 1) / lanes;
   auto fetch = [&](const std::string& trip) {
     out_.open("if ({} < end) {{", trip);

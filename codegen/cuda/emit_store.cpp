@@ -184,9 +184,30 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   close_loops(loops.count);
 }
 
-std::string Emitter::staging_text(const std::string& warpgroup) const {
-  return fmt::format("ring_address + {} + {} * {}", plan_.store_offset, warpgroup,
-                     plan_.store_bytes);
+// Where a part is staged, in the ring's bytes or addresses.
+std::string Emitter::staging_text(const std::string& ring, const std::string& warpgroup,
+                                  int part) const {
+  const std::string slots = std::to_string(plan_.store_offset);
+  return fmt::format("{} + {} + {} * {}", ring,
+                     has_own_place(part)
+                         ? fmt::format("(last ? {} : {})", plan_.last_place(part / 2), slots)
+                         : slots,
+                     warpgroup, plan_.store_bytes);
+}
+
+// Whether a part waits for a slot in all tiles but a CTA's last one.
+bool Emitter::has_own_place(int part) const {
+  return plan_.last_in_ring && part >= 2;
+}
+
+void Emitter::name_staging(int part) {
+  out_.line("unsigned char* const staging = {};",
+            staging_text("ring", team_text("warpgroup"), part));
+}
+
+void Emitter::name_last_tile() {
+  if (plan_.last_in_ring)
+    out_.line("const bool last = tile + int(gridDim.x) >= {};  // of this CTA", tiles_text());
 }
 
 // Starts to bring the tile that is stored over to where its result will be staged.
@@ -194,13 +215,14 @@ void Emitter::bring_staged(const TmaStore& t, const std::string& warpgroup) {
   out_.line("mbarrier_expect(staged_full + 8 * {}, {});", warpgroup, t.rows * t.row_bytes);
   for (int part = 0; part < t.parts(); ++part) {
     out_.line("tma_load_{}d({} + {}, map_{}, staged_full + 8 * {}, kEvictFirst{});",
-              t.dim_order.size(), staging_text(warpgroup), t.place_of(part), t.columns_of(part).map,
-              warpgroup, part_coordinates(t, part, plan_.teams > 1 ? "warpgroup" : warpgroup));
+              t.dim_order.size(), staging_text("ring_address", warpgroup, 0), t.place_of(part),
+              t.columns_of(part).map, warpgroup,
+              part_coordinates(t, part, plan_.teams > 1 ? "warpgroup" : warpgroup));
   }
 }
 
 void Emitter::bring_staged() {
-  if (plan_.store_warp) return;
+  if (plan_.store_warps > 0) return;
   for (const TmaStore& t : plan_.stores) {
     if (t.staged == nullptr) continue;
     out_.open("if (thread % 128 == 0) {{  // {}, stored over later", param_name(*t.store));
@@ -238,25 +260,42 @@ void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgro
   for (int p = 0; p < t.parts(); ++p) copy(p, t.place_of(p));
 }
 
-// Stages one part, or all of them (-1), and sends them off or leaves that to the store warp.
-void Emitter::store_part(const TmaStore& t, int part) {
-  const ir::Value* value = t.value;
+// Waits until there is room for a part, or for all of them (-1).
+void Emitter::await_room(const TmaStore& t, int part) {
+  if (part == 2) name_last_tile();
   const int slot = part < 0 ? 0 : part % 2;
   const std::string turn = fmt::format("{} * warpgroup + {}", plan_.staging_slots(), slot);
   if (t.staged != nullptr) {
     out_.line("mbarrier_wait(staged_full + 8 * {}, staged_phase);", team_text("warpgroup"));
     out_.line("staged_phase ^= 1;");
-  } else if (plan_.store_warp) {
+  } else if (plan_.store_warps > 0) {
     out_.line("mbarrier_wait(store_free + 8 * ({}), store_phases >> {} & 1);", turn, slot);
   } else if (!plan_.stores_in_ring || (part <= 0 && &t != &plan_.stores.front())) {
+    if (has_own_place(part)) out_.open("if (!last) {{");
     out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();",
               plan_.other_slot_precedes(t, part) ? 1 : 0);
     out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
+    if (has_own_place(part)) out_.close();
   }
+  if (plan_.last_in_ring && part == 2) {
+    // Behind the wait for the slot: before it, ptxas spills in a kernel that has all registers.
+    out_.line("// for who still reads the ring");
+    out_.line(
+        "if (last) mbarrier_wait(empty + 8 * (stage < 1 ? {} : stage - 1), phase ^ (stage < 1));",
+        plan_.stages - 1);
+  }
+}
+
+// Stages one part, or all of them (-1), and sends them off or leaves that to a store warp.
+void Emitter::store_part(const TmaStore& t, int part) {
+  const ir::Value* value = t.value;
+  const int slot = part < 0 ? 0 : part % 2;
+  await_room(t, part);
   for (const std::pair<int, int>& run : widths(t)) {
     const int column = part % static_cast<int>(t.columns.size());
     if (part >= 0 && (column < run.first || column >= run.second)) continue;
     out_.open("{{");
+    if (has_own_place(part)) name_staging(part);
     if (t.element_bytes == 2)
       stage_matrices(t, value, part, run);
     else
@@ -264,15 +303,17 @@ void Emitter::store_part(const TmaStore& t, int part) {
     out_.close();
   }
   out_.line("fence_async_proxy();");
-  if (plan_.store_warp) {
-    out_.line("mbarrier_arrive(store_full + 8 * ({}));  // every lane, for what it put there",
-              turn);
+  if (plan_.store_warps > 0) {
+    out_.line(
+        "mbarrier_arrive(store_full + 8 * ({} * warpgroup + {}));  // every lane, for what it "
+        "put there",
+        plan_.staging_slots(), slot);
     if (t.staged == nullptr) out_.line("store_phases ^= {};", 1 << slot);
     return;
   }
   out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
   out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
-  out_.line("const u32 staging = {};", staging_text(team_text("warpgroup")));
+  out_.line("const u32 staging = {};", staging_text("ring_address", team_text("warpgroup"), part));
   copy_parts(t, part, "warpgroup");
   out_.line("tma_store_commit();");
   out_.close();
@@ -281,8 +322,7 @@ void Emitter::store_part(const TmaStore& t, int part) {
 void Emitter::tma_store(const TmaStore& t) {
   out_.line("// store {} through shared memory", param_name(*t.store));
   out_.open("{{");
-  out_.line("unsigned char* const staging = ring + {} + {} * {};", plan_.store_offset,
-            team_text("warpgroup"), plan_.store_bytes);
+  name_staging(0);
   if (plan_.sends_parts() && t.parts() > 1) {
     for (int part = 0; part < t.parts(); ++part) store_part(t, part);
   } else {
@@ -291,21 +331,34 @@ void Emitter::tma_store(const TmaStore& t) {
   out_.close();
 }
 
-// The store warp's side. Each warpgroup's staging area has one slot or two; a slot goes from free
+// The store warps' side. Each warpgroup's staging area has one slot or two; a slot goes from free
 // to full and back. All are free when a store begins. Of two, one is freed when the other has been
-// sent off.
+// sent off: by the warp of this warpgroup, or by that of all once it has sent off the part of each.
 void Emitter::begin_stores() {
   out_.line("u32 store_phases = 0;");
   if (plan_.stages_loads()) return;
-  out_.line("for (int s = 0; s < {}; ++s) mbarrier_arrive(store_free + 8 * s);",
-            plan_.consumers * plan_.staging_slots());
+  const bool one = plan_.store_warps == 1;  // sends off the parts of all
+  const int slots = plan_.staging_slots();
+  out_.line("for (int s = 0; s < {}; ++s) mbarrier_arrive(store_free + 8 * {});",
+            one ? plan_.consumers * slots : slots, one ? "s" : fmt::format("({} * w + s)", slots));
+}
+
+// A loop over the consumers whose parts a store warp sends off, unless it has one.
+std::string Emitter::each_sender() const {
+  if (plan_.store_warps > 1) return {};
+  return fmt::format("for (int w = 0; w < {}; ++w) ", plan_.consumers);
+}
+
+std::string Emitter::free_text(int slot) const {
+  return fmt::format("{}mbarrier_arrive(store_free + 8 * ({} * w + {}));", each_sender(),
+                     plan_.staging_slots(), slot);
 }
 
 void Emitter::send_part(const TmaStore& t, int part) {
   const int slots = plan_.staging_slots(), slot = part < 0 ? 0 : part % 2;
-  out_.line("#pragma unroll 1");
-  out_.open("for (int w = 0; w < {}; ++w) {{", plan_.consumers);
-  out_.line("const u32 staging = {};", staging_text("w"));
+  if (plan_.store_warps == 1) out_.line("#pragma unroll 1");
+  out_.open("{}{{", each_sender());
+  out_.line("const u32 staging = {};", staging_text("ring_address", "w", part));
   out_.line("mbarrier_wait(store_full + 8 * ({} * w + {}), store_phases >> {} & 1);", slots, slot,
             slot);
   if (plan_.cluster_position >= 0) out_.open("if (tile_valid) {{");
@@ -314,22 +367,28 @@ void Emitter::send_part(const TmaStore& t, int part) {
   out_.line("tma_store_commit();");
   out_.close();
   out_.line("store_phases ^= {};", 1 << slot);
-  const auto free_slot = [&](int read, int pending) {
+  const auto free_read = [&](int read, int pending) {
     out_.line("tma_store_wait_read<{}>();", pending);
-    if (t.staged != nullptr) return;  // what the next tile adds to takes its place
-    out_.line("for (int w = 0; w < {}; ++w) mbarrier_arrive(store_free + 8 * ({} * w + {}));",
-              plan_.consumers, slots, read);
+    if (t.staged == nullptr)
+      out_.line("{}", free_text(read));  // or the next tile's takes its place
   };
-  if (part > 0) free_slot(1 - slot, plan_.consumers);
-  if (part < 0 || part + 1 == t.parts()) free_slot(slot, 0);
+  const bool reads = part != 0 || t.parts() == 1;
+  if (plan_.last_in_ring) {
+    if (part + 2 < t.parts()) out_.line("if (last) {}  // has its own room", free_text(slot));
+    if (reads) out_.open("if (!last) {{");
+  }
+  if (part > 0) free_read(1 - slot, plan_.store_warps == 1 ? plan_.consumers : 1);
+  if (part < 0 || part + 1 == t.parts()) free_read(slot, 0);
+  if (plan_.last_in_ring && reads) out_.close();
 }
 
 void Emitter::send_tile() {
+  name_last_tile();
   for (const TmaStore& t : plan_.stores) {
     if (t.staged == nullptr) continue;
-    out_.line("for (int w = 0; w < {}; ++w) {{", plan_.consumers);
+    out_.open("{}{{", each_sender());
     bring_staged(t, "w");
-    out_.line("}}");
+    out_.close();
   }
   for (const TmaStore& t : plan_.stores) {
     out_.line("// {}", param_name(*t.store));

@@ -70,7 +70,6 @@ class Emitter {
   std::string sum_text(const AffineIndex& index);
   std::string first_text(const AffineIndex& index, int piece);
   void name_pieces();
-  int loader_warps() const;
   bool is_for_hopper() const;
   std::string tiles_text() const;
 
@@ -152,7 +151,13 @@ class Emitter {
   void begin_stores();
   void send_tile();
   void send_part(const TmaStore& t, int part);
-  std::string staging_text(const std::string& warpgroup) const;
+  std::string staging_text(const std::string& ring, const std::string& warpgroup, int part) const;
+  bool has_own_place(int part) const;
+  void name_staging(int part);
+  void name_last_tile();
+  void await_room(const TmaStore& t, int part);
+  std::string each_sender() const;
+  std::string free_text(int slot) const;
   const ir::Value* held_ = nullptr;  ///< whose elements are in `held`, counted by `held_digit_`
   std::string held_digit_;
   StoreDigits store_digits(const TmaStore& t);
@@ -184,7 +189,6 @@ class Emitter {
   void fetch_small(const FoldPlan& fold);
   void put_small(const FoldPlan& fold);
   void produce_small(const FoldPlan& fold);
-  int panel_warps() const;
   bool copies_panels() const;
   int panel_arrivals() const;
   void produce_panels(const FoldPlan& fold);

@@ -49,7 +49,8 @@ std::string value_problem(const Schedule& s) {
                                     {"transpose_panels", s.transpose_panels},
                                     {"tile_pieces", s.tile_pieces},
                                     {"tma_store", s.tma_store},
-                                    {"epilogue_overlap", s.epilogue_overlap}}) {
+                                    {"epilogue_overlap", s.epilogue_overlap},
+                                    {"stores_apart", s.stores_apart}}) {
     if (value < -1 || value > 1) return out_of_range(knob, value, kSwitch);
   }
   return {};
@@ -83,6 +84,8 @@ std::string wgmma_knob(const Schedule& s) {
        s.fold_teams > 1},
       {"epilogue_overlap is for stores through shared memory and TMA; leave it out",
        s.epilogue_overlap >= 0},
+      {"stores_apart is for stores through shared memory and TMA; leave it out",
+       s.stores_apart >= 0},
       {"stream_fold=1 shares out trips of wgmma's ring, which mma.sync doesn't have; leave it out",
        s.stream_fold},
       {"tile_pieces=1 is for scales of wgmma's pipelined folds; leave it out", s.tile_pieces == 1},

@@ -48,6 +48,23 @@ int Plan::stage_lanes() const {
   return gathers && cluster_position < 0 ? 32 : 1;
 }
 
+// The producer warpgroup's first warp copies operands, the second panels, the others small tiles;
+// where there are none, the third may make columns of outer products, and the last ones store.
+int Plan::loader_warps() const {
+  const bool any =
+      std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return !f.small.empty(); });
+  return !any ? 0 : panel_bytes > 0 ? 2 : 3;
+}
+
+int Plan::panel_warps() const {
+  if (panel_bytes == 0) return 0;
+  return transposes() && loader_warps() == 0 && outer_bytes == 0 ? 2 : 1;
+}
+
+int Plan::spare_warps() const {
+  return 3 - panel_warps() - loader_warps() - (outer_bytes > 0 ? 1 : 0);
+}
+
 bool Plan::stages_loads() const {
   return std::any_of(stores.begin(), stores.end(),
                      [](const TmaStore& s) { return s.staged != nullptr; });

@@ -278,8 +278,11 @@ struct Plan {
   bool stores_in_parts = false;           ///< staging has two slots, which parts take in turn
   int second_slot = 0;                    ///< its first byte
   bool stores_in_ring = false;            ///< staging is where the ring was, of a CTA's only tile
-  /// A warp of the producer sends off what is staged, so that consumers go on to the next tile.
-  bool store_warp = false;
+  /// Warps of the producer that send off what is staged, so that consumers go on to the next tile:
+  /// none, one, or one for each consumer.
+  int store_warps = 0;
+  /// Of a CTA's last tile, the parts that would wait for a slot are staged where the ring was.
+  bool last_in_ring = false;
   /// Where the parts of a split fold's sums come together: apart from the ring, or in it.
   int sums_offset = 0, sums_bytes = 0, sums_barrier_offset = 0;
   bool sums_apart = false;
@@ -325,6 +328,12 @@ struct Plan {
   const TmaStore* find_store(const ir::Op* op) const;
   bool is_staged(const ir::Op* load) const;  ///< or added to: threads don't load it
   bool stages_loads() const;
+  int loader_warps() const;  ///< of the producer, that gather small tiles
+  int panel_warps() const;   ///< of the producer, that bring panels
+  int spare_warps() const;   ///< of the producer, for stores
+  /// First byte of the room in the ring that a warpgroup's parts of that turn at the slots, but for
+  /// the first, have in a CTA's last tile.
+  int last_place(int turn) const { return (turn - 1) * consumers * store_bytes; }
   bool transposes() const;  ///< some panel
   /// Of a warp that frees a stage, the lanes that speak for themselves: racecheck wants each
   /// reader's word for what lanes of loader warps put there.

@@ -18,7 +18,7 @@ using ir::OpKind;
 
 void Planner::plan_shared_memory() {
   int ring = plan_ring();
-  plan_.store_warp = stores_by_warp();
+  choose_store_warps();
   plan_.scratch_offset = ring;
   int scratch = 0;
   for (DotPlan& d : plan_.dots) {
@@ -45,7 +45,7 @@ void Planner::plan_shared_memory() {
   int barriers = 2 * plan_.stages + (plan_.panel_bytes > 0 ? 2 * kPanelSlots : 0) +
                  (plan_.stages_loads() ? plan_.teams * plan_.consumers : 0);
   plan_.store_barrier_offset = plan_.barrier_offset + 8 * barriers;
-  if (plan_.store_warp) barriers += 2 * plan_.staging_slots() * plan_.consumers;
+  if (plan_.store_warps > 0) barriers += 2 * plan_.staging_slots() * plan_.consumers;
   plan_.sums_barrier_offset = plan_.barrier_offset + 8 * barriers;
   if (schedule().split_fold > 1) ++barriers;
   plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);

@@ -122,14 +122,33 @@ bool Planner::stores_by_warp() {
   return true;
 }
 
+// As a store begins anew with the first slot, a warp of all frees slots when all have staged a
+// part; consumers apart go on at their own pace.
+void Planner::choose_store_warps() {
+  const bool by_warp = stores_by_warp(), apart = schedule().stores_apart == 1;
+  const bool takes_turns = plan_.stores_in_parts && plan_.stores.size() == 1 && plan_.persistent &&
+                           plan_.teams == 1 && !schedule().stream_fold;
+  if (schedule().stores_apart >= 0 && !(takes_turns && (apart || by_warp)))
+    refuse(
+        fmt::format("stores_apart={} needs one TMA store in parts that take turns, of CTAs of "
+                    "several tiles{}; leave it out",
+                    schedule().stores_apart,
+                    apart ? "" : ", and a warp of the producer that finds their places"));
+  const int each = plan_.consumers <= plan_.spare_warps() ? plan_.consumers : 0;
+  plan_.store_warps = !by_warp ? 0 : apart ? each : 1;
+  plan_.last_in_ring =
+      apart && stores_follow_fold() && plan_.cluster_position < 0 &&
+      plan_.last_place((plan_.stores[0].parts() + 1) / 2) <= plan_.stages * plan_.stage_bytes;
+}
+
 // Bytes of shared memory that stores have for themselves.
 int Planner::staging_bytes() const {
   return plan_.stores_in_ring ? 0 : plan_.store_bytes * plan_.storing_teams() * plan_.consumers;
 }
 
-// Whether nothing comes into the ring any more once there is something to store.
-bool Planner::stores_follow_ring() const {
-  if (plan_.persistent || schedule().split_fold > 1 || plan_.folds.size() != 1) return false;
+// Whether nothing of its tile comes into the ring any more once there is something to store.
+bool Planner::stores_follow_fold() const {
+  if (schedule().split_fold > 1 || plan_.folds.size() != 1) return false;
   if (plan_.stages_loads()) return false;
   const auto& ops = function_.body->ops;
   const auto fold = std::find(ops.begin(), ops.end(), plan_.folds[0].fold);
@@ -142,7 +161,8 @@ bool Planner::stores_follow_ring() const {
 // it where a CTA has no other tile.
 void Planner::choose_staging() {
   constexpr int kEnoughStages = 5;
-  if (schedule().epilogue_overlap != 1 && !plan_.stores.empty() && stores_follow_ring()) {
+  if (schedule().epilogue_overlap != 1 && !plan_.stores.empty() && !plan_.persistent &&
+      stores_follow_fold()) {
     plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
     const int whole = staging_bytes();
     plan_.stores_in_ring = true;

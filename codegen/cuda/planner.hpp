@@ -80,8 +80,9 @@ class Planner {
   void plan_stores();
   void plan_stored_over(TmaStore& store);
   bool stores_by_warp();
+  void choose_store_warps();
   int staging_bytes() const;
-  bool stores_follow_ring() const;
+  bool stores_follow_fold() const;
   void choose_staging();
   void lay_out_slots();
 

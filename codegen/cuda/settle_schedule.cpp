@@ -71,14 +71,16 @@ class Settler {
   // A CTA with one tile needs no loop, and can stage what it stores where its ring was. But no
   // store warp finds the tile's place then: three consumers spilled, and long trips with a scale
   // for each row and each column were slower. Of many tiles of few trips each, consumers had better
-  // take turns: one's epilogue comes under another's products then.
+  // take turns: one's epilogue comes under another's products then. Of few, each had better store
+  // at its own pace: over many long ones CTAs drift apart then, and the L2 answers each for itself,
+  // which takes more power than what is won.
   void settle_grid(Schedule& s) {
     const auto is_long = [](const FoldPlan& f) {
       const auto scales_each = [](const PanelLoad& p) { return p.has_rows && p.divisor == 1; };
       return f.panel_step > 0 && f.panel_step < kPanelAlignedTrips &&
              std::count_if(f.panels.begin(), f.panels.end(), scales_each) > 1;
     };
-    constexpr int kManyTiles = 6;
+    constexpr int kManyTiles = 6, kFewTiles = 4;
     Schedule settled = s;
     try {
       problem_.with_plan(s, [&](const ir::Function& bound, const Plan& plan) {
@@ -94,6 +96,10 @@ class Settler {
         if (s.order_consumers < 0 && loops && ctas >= kManyTiles * problem_.target.sm_count &&
             has_short_fold(bound, plan))
           settled.order_consumers = 1;
+        if (s.stores_apart < 0 && settled.persistent != 0 && plan.store_warps == 1 &&
+            plan.stores_in_parts && plan.stores.size() == 1 &&
+            ctas <= kFewTiles * problem_.target.sm_count * plan.ctas_per_sm)
+          settled.stores_apart = 1;
         if (s.fastest_axis.empty() && s.cluster == 1 && bound.grid.size() == 2)
           settled.fastest_axis = fastest_axis(bound, plan, at_once && s.split_fold == 1);
       });

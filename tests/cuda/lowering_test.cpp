@@ -69,7 +69,7 @@ TEST(Lowering, StagingInPartsMakesRoomForAStage) {
     return tensor_wise().with(knobs).emit(kSizes);
   };
   EXPECT_THAT(emit({BM(128), BN(256)}), HasSubstr("// fold, 4 stages"));
-  EXPECT_THAT(emit({BM(128), BN(256)}), HasSubstr("tma_store_wait_read<2>()"));
+  EXPECT_THAT(emit({BM(128), BN(256), stores_apart(false)}), HasSubstr("tma_store_wait_read<2>()"));
   EXPECT_THAT(emit({BM(128), BN(256), epilogue_overlap()}), HasSubstr("// fold, 3 stages"));
   EXPECT_THAT(emit({BM(128), BN(256), epilogue_overlap()}),
               Not(HasSubstr("tma_store_wait_read<2>()")));
@@ -95,6 +95,51 @@ TEST(Lowering, PartsOfAnyNumberTakeTurns) {
                                   "tma_store_wait_read<2>\\(\\);\n *" +
                                   free + "1\\)\\);\n *tma_store_wait_read<0>\\(\\);\n *" + free +
                                   "0\\)\\);"));
+}
+
+// Apart, no consumer waits for another's copies, for each has a warp that sends off its parts or,
+// where the producer's have something else to do, does it by itself; and the parts of a CTA's last
+// tile don't wait at all, as they have the room of the ring.
+TEST(Lowering, ConsumersStoreApart) {
+  const auto gemm = tensor_wise().with({BM(128), BN(256)});
+  const auto gradient = weight_gradient().with({BM(128), BN(136), outer_products()});
+  const auto once = [](const std::string& text) {
+    const std::regex wait("if \\(last\\) mbarrier_wait\\(empty \\+ 8 \\* \\(stage < 1 \\? ");
+    return std::distance(std::sregex_iterator(text.begin(), text.end(), wait), {}) == 1;
+  };
+  const std::string apart = gemm.with({stores_apart()}).emit(kSizes);
+  EXPECT_THAT(apart, AllOf(HasSubstr("const int w = warp - 10;"),
+                           HasSubstr("staging = ring + (last ? 0 : 196608) + warpgroup * 16384;"),
+                           HasSubstr("staging = ring_address + (last ? 0 : 196608) + w * 16384;"),
+                           HasSubstr("tma_store_wait_read<1>()"),
+                           Not(HasSubstr("tma_store_wait_read<2>()"))));
+  EXPECT_TRUE(once(apart));
+  // Five parts, of which the last has a place behind the third and fourth.
+  const std::string threads = gradient.with({stores_apart()}).emit(kSizes);
+  EXPECT_THAT(threads, AllOf(HasSubstr("staging = ring + (last ? 0 : "),
+                             HasSubstr("staging = ring + (last ? 32768 : "),
+                             HasSubstr("if (thread % 128 == 0) tma_store_wait_read<1>();"),
+                             Not(HasSubstr("store_free"))));
+  EXPECT_TRUE(once(threads));
+  EXPECT_THAT(gemm.with({stores_apart(), cluster(2, BM)}).emit(kSizes), Not(HasSubstr("last ?")));
+  for (const auto& all : {gemm.with({stores_apart(false)}).emit(kSizes),
+                          gradient.with({stores_apart(false)}).emit(kSizes)}) {
+    EXPECT_THAT(all, AllOf(Not(HasSubstr("last ?")), HasSubstr("if (warp == 11) {  // stores"),
+                           HasSubstr("tma_store_wait_read<2>()")));
+  }
+}
+
+// Where CTAs have four tiles at most.
+TEST(Lowering, ConsumersOfFewTilesStoreApart) {
+  const auto emit = [](const auto& gemm, std::int64_t m) {
+    return gemm.emit({{"M", m}, {"N", 4096}, {"K", 4096}});
+  };
+  const auto apart = HasSubstr("stores_apart=1]");
+  EXPECT_THAT(emit(tensor_wise().with({BM(128), BN(256)}), 4224), apart);
+  EXPECT_THAT(emit(tensor_wise().with({BM(128), BN(256)}), 4225), Not(apart));
+  // Of whole tiles there is nothing to wait for, and of one tile, no other one.
+  EXPECT_THAT(emit(tensor_wise().with({BM(128), BN(128)}), 1024), Not(apart));
+  EXPECT_THAT(emit(tensor_wise().with({BM(128), BN(256)}), 1024), Not(apart));
 }
 
 // Nobody loads what a sum is stored over, unless another CTA's piece may be the one that is stored.

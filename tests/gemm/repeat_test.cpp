@@ -47,6 +47,7 @@ std::vector<Schedule> ways() {
       {BM(64), BN(96), ping_pong(), accumulators(2)},
       {BM(64), BN(128), ping_pong(), cluster(2, BN)},
       {BM(256), BN(128), consumers(2), epilogue_overlap(false)},
+      {BM(256), BN(128), consumers(2), epilogue_overlap(false), stores_apart()},
       {BM(128), BN(144), persistent(false)},
       {BM(256), BN(128), consumers(2), persistent(false)},
       {BM(128), BN(96), consumers(1), ctas_per_sm(2), persistent(false)},

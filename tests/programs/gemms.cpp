@@ -260,7 +260,10 @@ void check_outer_products_alone(Trial& t, const Kernel& k) {
                              return (*a)(e[0], 0) * (*sa)(e[0], 0) * (*b)(e[1], 0) * (*sb)(e[1], 0);
                            },
                            {0, 0x1p-21});
-  t.run(k, Schedules{{BM(128), BN(136), outer_products()}}, a, sa, b, sb, d);
+  t.run(k,
+        Schedules{{BM(128), BN(136), outer_products()},
+                  {BM(128), BN(136), outer_products(), persistent(), stores_apart()}},
+        a, sa, b, sb, d);
 }
 
 // Scales that take all bits of a float, of products that are exact. Without the low bits of either
@@ -399,18 +402,22 @@ OCTILE_PROGRAM(gemm_fast_accumulate) {
   fast_sums<f32>(t, "fast", {{64, 128, 256}, {65, 129, 208}, {200, 72, 1024}}, kExact,
                  join(kSchedules, kPipelined));
 }
-// Parts of several tiles take turns in two slots: three of 64 columns, by a warp or by threads;
-// wide ones between narrow ones, which leaves room for a stage.
+// Parts of several tiles take turns in two slots: three of 64 columns or two and one of 8, by a
+// warp of all, one of each, or threads; wide ones between narrow ones, which leaves room for a
+// stage. The last tile of each CTA has more room, where the ring was: of many trips and of one.
 OCTILE_PROGRAM(stores_in_parts) {
-  fast_sums<bf16>(t, "parts", {{1096, 1536, 16}}, kBf16,
+  fast_sums<bf16>(t, "parts", {{1096, 2128, 16}, {200, 392, 1040}}, kBf16,
                   {{BM(64), BN(192), epilogue_overlap(false)},
                    {BM(64), BN(192), ping_pong(), epilogue_overlap(false)},
-                   {BM(192), BN(176)}});
+                   {BM(128), BN(136), epilogue_overlap(false), stores_apart(false)},
+                   {BM(128), BN(136), epilogue_overlap(false), stores_apart()},
+                   {BM(192), BN(176), stores_apart()}});
 }
 // 136 columns: four parts of 32 and one of eight.
 OCTILE_PROGRAM(stores_in_five_parts) {
   fast_sums<f32>(t, "five_parts", {{1096, 1088, 16}}, kExact,
-                 {{BM(64), BN(136), epilogue_overlap(false)}});
+                 {{BM(64), BN(136), epilogue_overlap(false)},
+                  {BM(64), BN(136), epilogue_overlap(false), stores_apart()}});
 }
 
 // One tensor on both sides.

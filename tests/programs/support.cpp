@@ -209,6 +209,7 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.stream_fold = initial.stream_fold;
   schedule.ping_pong = initial.ping_pong;
   schedule.epilogue_overlap = initial.epilogue_overlap;
+  schedule.stores_apart = initial.stores_apart;
   schedule.transpose_panels = initial.transpose_panels;
   schedule.outer_products = initial.outer_products;
   schedule.ctas_per_sm = initial.ctas_per_sm;

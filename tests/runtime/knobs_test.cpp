@@ -33,6 +33,7 @@ TEST(Knobs, EachSetsItsField) {
                                       tile_pieces(),
                                       tma_store(false),
                                       epilogue_overlap(),
+                                      stores_apart(),
                                       producer_registers(40),
                                       consumer_registers(232),
                                       dependent_launch()});
@@ -61,6 +62,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.tile_pieces = 1;
   expected.tma_store = 0;
   expected.epilogue_overlap = 1;
+  expected.stores_apart = 1;
   expected.producer_registers = 40;
   expected.consumer_registers = 232;
   expected.dependent_launch = true;
