@@ -130,9 +130,14 @@ std::string ignored_knob(const Plan& plan) {
   if (s.fold_teams > 1 && plan.scratch_bytes > 0)
     return "fold_teams needs dots whose operands TMA brings; leave it out";
   if (s.epilogue_overlap == 0 && !plan.stores_in_parts && !plan.stores_in_ring) {
-    return "epilogue_overlap=0 needs TMA stores of 3 or more parts of 64 rows by 128 bytes or what "
-           "is left of a row, or persistent=0, over tiles that nothing is computed from; leave it "
-           "out";
+    int most = 0;
+    for (const TmaStore& t : plan.stores) most = std::max(most, t.parts());
+    return fmt::format(
+        "epilogue_overlap=0 needs TMA stores of 3 or more parts of 64 rows by 128 bytes or what is "
+        "left of a row, or persistent=0, over tiles that nothing is computed from, but {}; leave "
+        "it "
+        "out",
+        most == 0 ? "there is no TMA store" : fmt::format("each store has {} at most", most));
   }
   if (s.epilogue_overlap == 1 && plan.stores.empty())
     return "epilogue_overlap=1 is for TMA stores, of which there are none; leave it out";

@@ -122,18 +122,31 @@ bool Planner::stores_by_warp() {
   return true;
 }
 
+// What keeps consumers from storing apart, or nothing.
+std::string Planner::why_not_apart() const {
+  if (plan_.stores.size() != 1) return fmt::format("there are {}", plan_.stores.size());
+  if (!plan_.persistent) return "each CTA has one tile";
+  if (schedule().stream_fold) return "stream_fold=1 shares tiles out";
+  if (plan_.teams > 1) return fmt::format("{} teams have a tile each", plan_.teams);
+  if (!plan_.stores_in_parts)
+    return fmt::format("all of its parts, {}, are staged at the same time",
+                       plan_.stores[0].parts());
+  return {};
+}
+
 // As a store begins anew with the first slot, a warp of all frees slots when all have staged a
 // part; consumers apart go on at their own pace.
 void Planner::choose_store_warps() {
   const bool by_warp = stores_by_warp(), apart = schedule().stores_apart == 1;
-  const bool takes_turns = plan_.stores_in_parts && plan_.stores.size() == 1 && plan_.persistent &&
-                           plan_.teams == 1 && !schedule().stream_fold;
-  if (schedule().stores_apart >= 0 && !(takes_turns && (apart || by_warp)))
-    refuse(
-        fmt::format("stores_apart={} needs one TMA store in parts that take turns, of CTAs of "
-                    "several tiles{}; leave it out",
-                    schedule().stores_apart,
-                    apart ? "" : ", and a warp of the producer that finds their places"));
+  if (schedule().stores_apart >= 0) {
+    const std::string missing = why_not_apart();
+    if (!missing.empty() || (!apart && !by_warp))
+      refuse(
+          fmt::format("stores_apart={} needs one TMA store in parts that take turns, of CTAs of "
+                      "several tiles, but {}; leave it out",
+                      schedule().stores_apart,
+                      missing.empty() ? "no warp of the producer can send it off" : missing));
+  }
   const int each = plan_.consumers <= plan_.spare_warps() ? plan_.consumers : 0;
   plan_.store_warps = !by_warp ? 0 : apart ? each : 1;
   plan_.last_in_ring =
