@@ -1,8 +1,9 @@
 // Stores through shared memory: registers to swizzled staging, from where TMA copies parts of 64
 // rows and up to 128 bytes of each, as few as make up a row. Where shared memory is better spent on
 // stages, a warpgroup has room for two parts, and fills one while the other is copied; where a CTA
-// has one tile, all parts take the place of the ring, and each is copied as soon as it is there. A
-// warp of the producer sends them off where it can, as consumers have the next tile to compute.
+// has one tile, all parts take the place of the ring, and each is copied as soon as it is there; of
+// the last of several tiles, those behind the first two do where consumers store apart. Warps of
+// the producer send them off where they can, as consumers have the next tile to compute.
 #include <algorithm>
 #include <climits>
 
