@@ -305,7 +305,7 @@ void Emitter::producer() {
     produce_tiles(Role::small_tiles);
   }
   if (plan_.store_warps > 0) {
-    const int first_store = first + 4 - plan_.store_warps;
+    const int first_store = first + kProducerWarps - plan_.store_warps;
     out_.open("if (warp {} {}) {{  // stores", plan_.store_warps > 1 ? ">=" : "==", first_store);
     leave_one();
     if (plan_.store_warps > 1) out_.line("const int w = warp - {};  // the consumer", first_store);

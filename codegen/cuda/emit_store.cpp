@@ -370,17 +370,16 @@ void Emitter::send_part(const TmaStore& t, int part) {
   out_.line("store_phases ^= {};", 1 << slot);
   const auto free_read = [&](int read, int pending) {
     out_.line("tma_store_wait_read<{}>();", pending);
-    if (t.staged == nullptr)
-      out_.line("{}", free_text(read));  // or the next tile's takes its place
+    // Of staged loads, what the next tile adds to takes the slot.
+    if (t.staged == nullptr) out_.line("{}", free_text(read));
   };
-  const bool reads = part != 0 || t.parts() == 1;
-  if (plan_.last_in_ring) {
-    if (part + 2 < t.parts()) out_.line("if (last) {}  // has its own room", free_text(slot));
-    if (reads) out_.open("if (!last) {{");
-  }
+  if (plan_.last_in_ring && part + 2 < t.parts())
+    out_.line("if (last) {}  // has its own room", free_text(slot));
+  const bool but_last = plan_.last_in_ring && part > 0;
+  if (but_last) out_.open("if (!last) {{");
   if (part > 0) free_read(1 - slot, plan_.store_warps == 1 ? plan_.consumers : 1);
   if (part < 0 || part + 1 == t.parts()) free_read(slot, 0);
-  if (plan_.last_in_ring && reads) out_.close();
+  if (but_last) out_.close();
 }
 
 void Emitter::send_tile() {

@@ -43,9 +43,7 @@ bool Plan::is_staged(const ir::Op* load) const {
 }
 
 int Plan::stage_lanes() const {
-  const bool gathers =
-      std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return !f.small.empty(); });
-  return gathers && cluster_position < 0 ? 32 : 1;
+  return loader_warps() > 0 && cluster_position < 0 ? 32 : 1;
 }
 
 // The producer warpgroup's first warp copies operands, the second panels, the others small tiles;
@@ -62,7 +60,7 @@ int Plan::panel_warps() const {
 }
 
 int Plan::spare_warps() const {
-  return 3 - panel_warps() - loader_warps() - (outer_bytes > 0 ? 1 : 0);
+  return kProducerWarps - 1 - panel_warps() - loader_warps() - (outer_bytes > 0 ? 1 : 0);
 }
 
 bool Plan::stages_loads() const {

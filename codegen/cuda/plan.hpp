@@ -67,6 +67,10 @@ struct SmallLoad {
 
 /// Panels have a ring of their own, which reaches further ahead than the stages' ring.
 inline constexpr int kPanelSlots = 2;
+
+/// Warps of the producer: a warpgroup, as setmaxnreg takes.
+inline constexpr int kProducerWarps = 4;
+
 /// A copy starts at a multiple of this: 16 bytes, as TMA refuses other places of 4-byte elements.
 inline constexpr int kPanelAlignedTrips = 4;
 /// Trips that one copy of a panel may bring instead: 64 bytes of each row, swizzled.
@@ -319,6 +323,7 @@ struct Plan {
   }
   /// Whether what was staged before is in the other slot: every store begins with the first.
   bool other_slot_precedes(const TmaStore& store, int part) const;
+  std::string why_not_apart() const;  ///< what keeps consumers from `stores_apart`, or nothing
   /// Bytes that a panel's rows are swizzled over, or 0.
   int panel_swizzle(const PanelLoad& panel) const {
     return panel.rows_side_by_side() || panel_trips == kPanelAlignedTrips ? 0 : 4 * panel_trips;
@@ -331,8 +336,8 @@ struct Plan {
   int loader_warps() const;  ///< of the producer, that gather small tiles
   int panel_warps() const;   ///< of the producer, that bring panels
   int spare_warps() const;   ///< of the producer, for stores
-  /// First byte of the room in the ring that a warpgroup's parts of that turn at the slots, but for
-  /// the first, have in a CTA's last tile.
+  /// Where in the ring, in a CTA's last tile, the first warpgroup stages the parts of a turn at
+  /// both slots, from 1 on; those of turn 0 have the slots.
   int last_place(int turn) const { return (turn - 1) * consumers * store_bytes; }
   bool transposes() const;  ///< some panel
   /// Of a warp that frees a stage, the lanes that speak for themselves: racecheck wants each

@@ -32,6 +32,16 @@ bool Plan::other_slot_precedes(const TmaStore& store, int part) const {
   return stores_in_parts && (part > 0 || last.parts() % 2 == 0);
 }
 
+std::string Plan::why_not_apart() const {
+  if (stores.size() != 1) return fmt::format("there are {}", stores.size());
+  if (!persistent) return "each CTA has one tile";
+  if (schedule.stream_fold) return "stream_fold=1 shares tiles out";
+  if (teams > 1) return fmt::format("{} teams have a tile each", teams);
+  if (!stores_in_parts)
+    return fmt::format("all of its parts, {}, are staged at the same time", stores[0].parts());
+  return {};
+}
+
 namespace {
 
 // Lays a row's columns out anew, wide ones between narrow ones.
@@ -106,11 +116,9 @@ void Planner::plan_stored_over(TmaStore& t) {
 // Whether a warp that has nothing else to do can send off tiles, and there is a next tile to go on
 // to: it must find their place by itself. Teams have their epilogues under each other's products.
 bool Planner::stores_by_warp() {
-  if (plan_.stores.empty() || !plan_.persistent || plan_.teams > 1 || schedule().stream_fold)
+  if (plan_.stores.empty() || !plan_.persistent || plan_.teams > 1 || schedule().stream_fold ||
+      plan_.loader_warps() > 0)
     return false;
-  for (const FoldPlan& f : plan_.folds) {
-    if (!f.small.empty()) return false;
-  }
   for (const TmaStore& t : plan_.stores) {
     for (std::size_t d = 0; d < t.dim_order.size(); ++d) {
       const std::optional<AffineIndex> place = analysis_.affine(t.store->operand(d));
@@ -122,24 +130,12 @@ bool Planner::stores_by_warp() {
   return true;
 }
 
-// What keeps consumers from storing apart, or nothing.
-std::string Planner::why_not_apart() const {
-  if (plan_.stores.size() != 1) return fmt::format("there are {}", plan_.stores.size());
-  if (!plan_.persistent) return "each CTA has one tile";
-  if (schedule().stream_fold) return "stream_fold=1 shares tiles out";
-  if (plan_.teams > 1) return fmt::format("{} teams have a tile each", plan_.teams);
-  if (!plan_.stores_in_parts)
-    return fmt::format("all of its parts, {}, are staged at the same time",
-                       plan_.stores[0].parts());
-  return {};
-}
-
 // As a store begins anew with the first slot, a warp of all frees slots when all have staged a
 // part; consumers apart go on at their own pace.
 void Planner::choose_store_warps() {
   const bool by_warp = stores_by_warp(), apart = schedule().stores_apart == 1;
   if (schedule().stores_apart >= 0) {
-    const std::string missing = why_not_apart();
+    const std::string missing = plan_.why_not_apart();
     if (!missing.empty() || (!apart && !by_warp))
       refuse(
           fmt::format("stores_apart={} needs one TMA store in parts that take turns, of CTAs of "

@@ -80,7 +80,6 @@ class Planner {
   void plan_stores();
   void plan_stored_over(TmaStore& store);
   bool stores_by_warp();
-  std::string why_not_apart() const;
   void choose_store_warps();
   int staging_bytes() const;
   bool stores_follow_fold() const;

@@ -97,7 +97,7 @@ class Settler {
             has_short_fold(bound, plan))
           settled.order_consumers = 1;
         if (s.stores_apart < 0 && settled.persistent != 0 && plan.store_warps == 1 &&
-            plan.stores_in_parts && plan.stores.size() == 1 &&
+            plan.why_not_apart().empty() &&
             ctas <= kFewTiles * problem_.target.sm_count * plan.ctas_per_sm)
           settled.stores_apart = 1;
         if (s.fastest_axis.empty() && s.cluster == 1 && bound.grid.size() == 2)
