@@ -141,8 +141,7 @@ void Emitter::load(const ir::Op& op) {
   std::string other = op.attr.has_other
                           ? expr(op.operands.back())
                           : fmt::format("static_cast<{}>(0)", register_type(v->type.element));
-  const bool whole = load_whole(op, access);
-  if (whole) access = {};
+  if (load_whole(op, access, other)) return;
   int loops = open_loops(v->type.axes, runs, access.factor);
   out_.open("{{");
   std::string offset;
@@ -173,16 +172,13 @@ void Emitter::load(const ir::Op& op) {
   }
   out_.close();
   close_loops(loops);
-  if (whole) {
-    out_.line("}}");
-    out_.line("}}");
-  }
 }
 
-// Of a tile along one axis, scales or a bias, that is inside its tensor as a whole: asked once, and
-// read from one address. Leaves the branch for other tiles open. For the tensor core's layouts, in
-// which a thread has many pairs of columns; blocked ones have few vectors, asked about one by one.
-bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access) {
+// A tile along one axis, scales or a bias, for the tensor core's layouts, in which a thread has many
+// pairs of columns: read from one address, and asked once whether it is inside its tensor as a
+// whole. Where it isn't, each element is a comparison and a load, as what compiles is unrolled.
+// Blocked layouts have few vectors, asked about one by one.
+bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std::string& other) {
   const ir::Value* v = op.result();
   const auto index = static_cast<std::size_t>(op.attr.index);
   const std::size_t rank = function_.params[index].shape.size();
@@ -199,35 +195,46 @@ bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access) {
   }
   if (axis_dim < 0) return false;
   const std::string name = name_of(v), param = param_name(op);
+  const std::string first = fmt::format("{}_first", name), thread = family_->thread_part_name(axis);
   const std::map<ir::AxisId, std::string> start{{axis, "0"}};
-  std::string inside, offset;
+  std::string along, inside, offset;  // its first index along the axis, and where that is
   point_ = &start;
   for (std::size_t d = 0; d < rank; ++d) {
-    const std::string first = fmt::format("{}_first{}", name, d);
-    const std::string extent = dim_extent(op, d);
-    out_.line("const long long {} = {};", first, expr(op.operands[d]));
-    offset += fmt::format(" + {} * {}_s{}", first, param, d);
-    inside += d ? " && " : "";
-    inside += static_cast<int>(d) == axis_dim ? fmt::format("{0} >= 0 && {0} + {1} <= {2}", first,
-                                                            family_->at(axis).padded, extent)
-                                              : fmt::format("in_bounds({}, {})", first, extent);
+    const std::string index = fmt::format("{}{}", first, d), extent = dim_extent(op, d);
+    out_.line("const long long {} = {};", index, expr(op.operands[d]));
+    offset += fmt::format(" + {} * {}_s{}", index, param, d);
+    if (static_cast<int>(d) == axis_dim)
+      along = index;
+    else
+      inside += fmt::format("in_bounds({}, {}) && ", index, extent);
   }
   point_ = nullptr;
+  const std::string extent = dim_extent(op, static_cast<std::size_t>(axis_dim));
   const bool dense = axis_dim == request_.tensors[index].contiguous_dim;
   const std::string stride = dense ? "1" : fmt::format("{}_s{}", param, axis_dim);
-  out_.open("if ({}) {{", inside);
-  out_.line("const auto* const first = {}_p{} + {} * {};", param, offset,
-            family_->thread_part_name(axis), stride);
-  int loops = open_loops(v->type.axes, {}, access.factor);
   std::string place = "0";
   for (const Factor* f : family_->registers({axis}, {}))
     place += fmt::format(" + {} * {}", f->var, f->place);
-  out_.line("copy_bytes<{}>(&{}[{}], first + ({}) * {});",
-            access.width * size_in_bytes(v->type.element), name,
-            family_->register_index(v->type.axes, {}), place, stride);
+  const std::string element =
+      fmt::format("{}[{}]", name, family_->register_index(v->type.axes, {}));
+  out_.line("const auto* const {} = {}_p{} + {} * {};", first, param, offset, thread, stride);
+  out_.open("if ({0}{1} >= 0 && {1} + {2} <= {3}) {{", inside, along, family_->at(axis).padded,
+            extent);
+  int loops = open_loops(v->type.axes, {}, access.factor);
+  out_.line("copy_bytes<{}>(&{}, {} + ({}) * {});",
+            access.width * size_in_bytes(v->type.element), element, first, place, stride);
   close_loops(loops);
   out_.close("} else {");
-  out_.line("{{");
+  // Places from `begin` to `end` of this thread's are inside.
+  out_.line("const int begin = tile_place(-{} - {});", along, thread);
+  out_.line("const int end = {}tile_place({} - {} - {});",
+            inside.empty() ? "" : fmt::format("!({}true) ? 0 : ", inside), extent, along, thread);
+  loops = open_loops(v->type.axes, {});
+  out_.line("const int place = {};", place);
+  out_.line("{} = place >= begin && place < end ? {}[place * {}] : {};", element, first, stride,
+            other);
+  close_loops(loops);
+  out_.line("}}");
   return true;
 }
 

@@ -115,7 +115,7 @@ class Emitter {
     const Factor* factor = nullptr;
     ir::AxisId axis = -1;
   };
-  bool load_whole(const ir::Op& op, const VectorAccess& access);
+  bool load_whole(const ir::Op& op, const VectorAccess& access, const std::string& other);
   std::string small_index(const SmallLoad& small);
   void small_load(const SmallLoad& small);
   void store(const ir::Op& op);

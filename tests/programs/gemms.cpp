@@ -374,6 +374,34 @@ OCTILE_PROGRAM(gemm_without_depth) {
   }
 }
 
+// Values per row and per column that start before their tensors, or end behind them.
+OCTILE_PROGRAM(gemm_with_shifted_addends) {
+  const auto k = kernel(
+      "shifted_addends", in<bf16>("a", M, K), in<bf16>("b", N, K), in<f32>("row", M),
+      in<f32>("column", N, 2_c), out<f32>("d", M, N),
+      [](auto a, auto b, auto row, auto column, auto d) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto acc = sum(K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
+          return store(d(BM[i], BN[j]), acc + row(BM.at(i * BM + 3)).other(64.0f) +
+                                            column(BN.at(j * BN - 5), 1).other(128.0f));
+        });
+      });
+  for (const auto& [m, n, depth] : {std::array{1, 8, 64}, {65, 72, 128}, {131, 136, 200}}) {
+    const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::bf16, {n, depth}, Fill::integers);
+    const Input row = t.input(ElementType::f32, {m}, Fill::integers);
+    const Input column = t.input(ElementType::f32, {n, 2}, Fill::integers);
+    const Input d = t.output(ElementType::f32, {m, n}, [=, m = m, depth = depth](const Index& e) {
+      double total = e[0] + 3 < m ? (*row)(e[0] + 3) : 64.0;
+      total += e[1] >= 5 ? (*column)(e[1] - 5, 1) : 128.0;
+      for (std::int64_t k = 0; k < depth; ++k) total += (*a)(e[0], k) * (*b)(e[1], k);
+      return total;
+    });
+    t.run(k, {kSchedules[0], kSchedules[1], {BM(128), BN(72)}, {BM(128), BN(64), stages(2)}}, a, b,
+          row, column, d);
+  }
+}
+
 // Sums that the tensor core keeps for the whole depth.
 template <class D>
 void fast_sums(Trial& t, const char* name, const std::vector<Shape>& shapes, Tolerance error,

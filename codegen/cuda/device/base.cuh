@@ -21,6 +21,10 @@ __device__ __forceinline__ long long ceil_div(long long a, long long b) {
 __device__ __forceinline__ bool in_bounds(long long i, long long extent) {
   return u64(i) < u64(extent);
 }
+// The nearest to x that a place in a tile, or the one behind the last, can be.
+__device__ __forceinline__ int tile_place(long long x) {
+  return x < 0 ? 0 : x < 0x7fffffff ? int(x) : 0x7fffffff;
+}
 
 template <int Bytes>
 struct Chunk;
