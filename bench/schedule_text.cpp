@@ -52,6 +52,7 @@ const std::map<std::string, Setter>& knobs() {
       OCTILE_BENCH_KNOB(warps),
       OCTILE_BENCH_KNOB(ping_pong),
       OCTILE_BENCH_KNOB(order_consumers),
+      OCTILE_BENCH_KNOB(stagger_consumers),
       OCTILE_BENCH_KNOB(accumulators),
       OCTILE_BENCH_KNOB(unroll),
       OCTILE_BENCH_KNOB(ctas_per_sm),

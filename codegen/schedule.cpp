@@ -36,6 +36,7 @@ std::string to_string(const Schedule& schedule) {
   OCTILE_KNOB(warps);
   OCTILE_KNOB(ping_pong);
   OCTILE_KNOB(order_consumers);
+  OCTILE_KNOB(stagger_consumers);
   OCTILE_KNOB(accumulators);
   OCTILE_KNOB(unroll);
   OCTILE_KNOB(cluster);

@@ -11,18 +11,21 @@ namespace octile {
 
 /// Schedule knobs. 0 or `automatic` lets the back end choose; a back end refuses a knob it can't
 /// honour (codegen/cuda/legality.hpp) and never ignores one silently. Knobs of the
-/// pipelined fold (stages, accumulators, unroll, order_consumers, registers) shape its ring; where
+/// pipelined fold (stages, accumulators, unroll, order_consumers,
+/// stagger_consumers, registers) shape its ring; where
 /// a tensor's strides rule the ring out (rows that aren't 16-byte aligned) there is none to shape.
 struct Schedule {
   static constexpr int automatic = 0;
 
   std::map<std::string, std::int64_t> axes;  ///< tile axis name -> extent
 
-  int stages = automatic;     ///< depth of the shared-memory ring of a pipelined fold
-  int consumers = automatic;  ///< consumer warpgroups (128 threads each); without a dot: warps / 4
-  int warps = automatic;      ///< warps of a kernel without a dot, or of one with mma_sync
-  bool ping_pong = false;     ///< two consumers take tiles in turn instead of sharing each
-  int order_consumers = -1;   ///< consumers take turns at the tensor core per block; -1 automatic
+  int stages = automatic;      ///< depth of the shared-memory ring of a pipelined fold
+  int consumers = automatic;   ///< consumer warpgroups (128 threads each); without a dot: warps / 4
+  int warps = automatic;       ///< warps of a kernel without a dot, or of one with mma_sync
+  bool ping_pong = false;      ///< two consumers take tiles in turn instead of sharing each
+  int order_consumers = -1;    ///< consumers take turns at the tensor core per block; -1 automatic
+  int stagger_consumers = -1;  ///< 1: of consumers that waited for the same operands, each goes on
+                               ///< the time of a product after the one before it; -1 automatic
   int accumulators = automatic;  ///< sets: 2 issues a block of 64 rows before promoting the last
   int unroll = automatic;        ///< blocks of the pipelined fold per loop iteration
   int cluster = 1;               ///< CTAs per cluster along `cluster_axis`

@@ -81,6 +81,13 @@ inline Knob ping_pong(bool on = true) {
 inline Knob order_consumers(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.order_consumers = k.number(); }, on};
 }
+
+/// Of consumers that waited for the same operands, each goes on when the product of the one before
+/// it should be done, so that one promotes its sums while the other has the tensor core. Unlike
+/// `order_consumers`, no consumer waits for another.
+inline Knob stagger_consumers(bool on = true) {
+  return {[](Schedule& s, const Knob& k) { s.stagger_consumers = k.number(); }, on};
+}
 /// Accumulator sets: 2 issues a block before the last one is promoted.
 inline Knob accumulators(int count) {
   return {[](Schedule& s, const Knob& k) { s.accumulators = k.number(); }, count};

@@ -32,22 +32,6 @@ struct AxisUse {
   int contracted_bytes = 1;
 };
 
-// Instructions of one element's operation, about; a special function counts for the wait for its
-// unit.
-int instructions(OpKind kind) {
-  switch (kind) {
-    case OpKind::erf:
-      return 25;
-    case OpKind::tanh:
-      return 12;
-    case OpKind::sigmoid:
-    case OpKind::div:
-      return 8;
-    default:
-      return ir::info(kind).function ? 6 : 1;
-  }
-}
-
 class Chooser {
  public:
   Chooser(const SchedulingProblem& problem, const Schedule& partial)
@@ -352,9 +336,8 @@ class Chooser {
       const bool whole = load && op->result()->type.axes.size() > 1;
       t.epilogue_tiles |= op->kind == OpKind::reduce || (whole && op != staged);
       t.epilogue_columns |= load && op->result()->type.has_axis(c.swap ? x : y);
-      if (ir::info(op->kind).elementwise && op->result()->type.axes.size() > 1)
-        t.epilogue_instructions += instructions(op->kind);
     }
+    t.epilogue_instructions = epilogue_instructions(function_);
     if (auto cost = wgmma_cost(t, s, target_)) return cost;
     return fixed(x) && fixed(y) ? std::optional<double>(1e9) : std::nullopt;
   }

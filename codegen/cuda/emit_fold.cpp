@@ -250,9 +250,20 @@ bool Emitter::is_ready_made(const FoldPlan& plan, const ir::Op& op) {
   return registers + kRoom <= plan_.consumer_registers;
 }
 
-// Waits for the operands of the trip to be issued, unless they were seen to be there.
-void Emitter::wait_stage() {
-  out_.line("if (!ready) mbarrier_wait(full + 8 * stage, phase);");
+// Waits for the operands of the trip to be issued, unless they were seen to be there. Consumers
+// that waited for the same ones would go on to promote at the same time, while the tensor core has
+// nothing to do; so the second starts when the first one's product is done.
+void Emitter::wait_stage(const FoldPlan& plan) {
+  if (plan_.schedule.stagger_consumers != 1) {
+    out_.line("if (!ready) mbarrier_wait(full + 8 * stage, phase);");
+    return;
+  }
+  int clocks = 0;  // of the tensor core
+  for (const ir::Op* op : plan.pipelined_dots) {
+    const DotPlan& d = *plan_.find_dot(op);
+    clocks += d.shape.n * d.chunks * d.swizzle / 64;
+  }
+  out_.line("if (!ready) mbarrier_wait_apart(full + 8 * stage, phase, {} * warpgroup);", clocks);
 }
 
 // Asks early whether the next stage is full: the answer comes under the work that follows.
@@ -392,7 +403,7 @@ void Emitter::find_block_values(const FoldPlan& plan) {
 // `parity` is a number that is odd where the trip is.
 void Emitter::one_set_trip(const FoldPlan& plan, const std::string& parity, bool is_first) {
   name_index(*plan.fold, "trip");
-  wait_stage();
+  wait_stage(plan);
   declare_dots(plan, "");
   for (int block = 0; block < plan.blocks; ++block) {
     issue_block(plan, block, "");

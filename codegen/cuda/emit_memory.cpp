@@ -174,8 +174,8 @@ void Emitter::load(const ir::Op& op) {
   close_loops(loops);
 }
 
-// A tile along one axis, scales or a bias, for the tensor core's layouts, in which a thread has many
-// pairs of columns: read from one address, and asked once whether it is inside its tensor as a
+// A tile along one axis, scales or a bias, for the tensor core's layouts, in which a thread has
+// many pairs of columns: read from one address, and asked once whether it is inside its tensor as a
 // whole. Where it isn't, each element is a comparison and a load, as what compiles is unrolled.
 // Blocked layouts have few vectors, asked about one by one.
 bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std::string& other) {
@@ -221,8 +221,8 @@ bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std
   out_.open("if ({0}{1} >= 0 && {1} + {2} <= {3}) {{", inside, along, family_->at(axis).padded,
             extent);
   int loops = open_loops(v->type.axes, {}, access.factor);
-  out_.line("copy_bytes<{}>(&{}, {} + ({}) * {});",
-            access.width * size_in_bytes(v->type.element), element, first, place, stride);
+  out_.line("copy_bytes<{}>(&{}, {} + ({}) * {});", access.width * size_in_bytes(v->type.element),
+            element, first, place, stride);
   close_loops(loops);
   out_.close("} else {");
   // Places from `begin` to `end` of this thread's are inside.

@@ -289,7 +289,7 @@ class Emitter {
   bool is_ready_made(const FoldPlan& plan, const ir::Op& op);
   const Factor* piece_digit(const ir::Value* v);
   void keep_ready(const ir::Value* v);
-  void wait_stage();
+  void wait_stage(const FoldPlan& plan);
   void ask_stage();
   void finish_block(const FoldPlan& plan, int block, const std::string& suffix, int pending);
   void one_set_trip(const FoldPlan& plan, const std::string& parity, bool is_first = false);

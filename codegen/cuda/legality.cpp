@@ -43,6 +43,7 @@ std::string value_problem(const Schedule& s) {
   if (!is_register_count(s.consumer_registers))
     return out_of_range("consumer_registers", s.consumer_registers, kRegisters);
   for (const auto& [knob, value] : {std::pair{"order_consumers", s.order_consumers},
+                                    {"stagger_consumers", s.stagger_consumers},
                                     {"persistent", s.persistent},
                                     {"swap_operands", s.swap_operands},
                                     {"mma_sync", s.mma_sync},
@@ -66,6 +67,7 @@ std::string wgmma_knob(const Schedule& s) {
            s.accumulators),
        s.accumulators > 1},
       {"order_consumers=1 orders warpgroups at wgmma; leave it out", s.order_consumers == 1},
+      {"stagger_consumers=1 is for warpgroups of wgmma; leave it out", s.stagger_consumers == 1},
       {fmt::format("cluster={} shares tiles that TMA loads, but mma.sync's are copied by threads; "
                    "leave it out",
                    s.cluster),
@@ -161,6 +163,7 @@ std::string ignored_knob(const Plan& plan) {
         {"transpose_panels", s.transpose_panels >= 0},
         {"outer_products", s.outer_products},
         {"order_consumers", s.order_consumers >= 0},
+        {"stagger_consumers", s.stagger_consumers >= 0},
         {"consumer_registers", s.consumer_registers > 0},
         {"producer_registers", s.producer_registers > 0}};
     for (const auto& [knob, set] : knobs) {
@@ -171,6 +174,15 @@ std::string ignored_knob(const Plan& plan) {
     return "order_consumers=1 needs 2 consumers or more, there is 1";
   if (s.order_consumers == 1 && in_place)
     return "order_consumers=1 has no turns to order: fast accumulation never waits for a promotion";
+  if (s.stagger_consumers == 1) {
+    if (s.order_consumers == 1)
+      return "order_consumers and stagger_consumers can't be combined: leave one out";
+    if (const std::string why = plan.why_not_staggered(); !why.empty())
+      return fmt::format(
+          "stagger_consumers=1 needs consumers that wait for their products before the next ones, "
+          "but {}; leave it out",
+          why);
+  }
   if (s.accumulators == 2 && plan.specialized && !two_sets) {
     return "accumulators=2 needs dots that come from the ring and are added outside of the tensor "
            "core; leave it out";

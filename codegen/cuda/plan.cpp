@@ -63,6 +63,17 @@ int Plan::spare_warps() const {
   return kProducerWarps - 1 - panel_warps() - loader_warps() - (outer_bytes > 0 ? 1 : 0);
 }
 
+std::string Plan::why_not_staggered() const {
+  if (consumers < 2) return "a tile has 1";
+  for (const FoldPlan& f : folds) {
+    if (!f.in_place && !f.pipelined_dots.empty() && f.sets == 1) return {};
+  }
+  const bool two_sets =
+      std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return f.sets > 1; });
+  return two_sets ? "accumulators=2 issues them ahead"
+                  : "fast accumulation never waits for a promotion";
+}
+
 bool Plan::stages_loads() const {
   return std::any_of(stores.begin(), stores.end(),
                      [](const TmaStore& s) { return s.staged != nullptr; });

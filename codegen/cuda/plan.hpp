@@ -323,7 +323,8 @@ struct Plan {
   }
   /// Whether what was staged before is in the other slot: every store begins with the first.
   bool other_slot_precedes(const TmaStore& store, int part) const;
-  std::string why_not_apart() const;  ///< what keeps consumers from `stores_apart`, or nothing
+  std::string why_not_staggered() const;  ///< what rules out `stagger_consumers`, or nothing
+  std::string why_not_apart() const;      ///< what keeps consumers from `stores_apart`, or nothing
   /// Bytes that a panel's rows are swizzled over, or 0.
   int panel_swizzle(const PanelLoad& panel) const {
     return panel.rows_side_by_side() || panel_trips == kPanelAlignedTrips ? 0 : 4 * panel_trips;

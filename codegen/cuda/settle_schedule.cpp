@@ -1,6 +1,7 @@
 #include "octile/codegen/cuda/settle_schedule.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "octile/codegen/cuda/choose_wgmma.hpp"
 #include "octile/codegen/cuda/operands.hpp"
@@ -10,6 +11,22 @@ namespace octile::cuda {
 namespace {
 
 using ir::OpKind;
+
+// Instructions of one element's operation, about; a special function counts for the wait for its
+// unit.
+int instructions(OpKind kind) {
+  switch (kind) {
+    case OpKind::erf:
+      return 25;
+    case OpKind::tanh:
+      return 12;
+    case OpKind::sigmoid:
+    case OpKind::div:
+      return 8;
+    default:
+      return ir::info(kind).function ? 6 : 1;
+  }
+}
 
 class Settler {
  public:
@@ -96,6 +113,9 @@ class Settler {
         if (s.order_consumers < 0 && loops && ctas >= kManyTiles * problem_.target.sm_count &&
             has_short_fold(bound, plan))
           settled.order_consumers = 1;
+        if (s.stagger_consumers < 0 && settled.order_consumers != 1 && plan.teams == 1 &&
+            !s.stream_fold && plan.why_not_staggered().empty() && gains_by_stagger(bound, plan))
+          settled.stagger_consumers = 1;
         if (s.stores_apart < 0 && settled.persistent != 0 && plan.store_warps == 1 &&
             plan.why_not_apart().empty() &&
             ctas <= kFewTiles * problem_.target.sm_count * plan.ctas_per_sm)
@@ -115,11 +135,27 @@ class Settler {
     constexpr std::int64_t kFewTrips = 4;
     if (plan.consumers < 2 || plan.folds.size() != 1) return false;
     const FoldPlan& f = plan.folds[0];
-    if (f.in_place || f.sets > 1) return false;
+    return !f.in_place && f.sets == 1 && trips(bound, f) <= kFewTrips;
+  }
+
+  // Whether consumers that wait together had better go on apart: where a product is short beside
+  // what else a consumer does, or tiles are. Long epilogues leave consumers at different places;
+  // then the first isn't always the one to go first.
+  bool gains_by_stagger(const ir::Function& bound, const Plan& plan) const {
+    constexpr std::int64_t kShortFold = 16;
+    constexpr int kShortEpilogue = 8, kWide = 80;
+    if (plan.folds.size() != 1 || epilogue_instructions(bound) > kShortEpilogue) return false;
+    const FoldPlan& f = plan.folds[0];
+    const bool wide = plan.find_dot(f.pipelined_dots[0])->shape.n >= kWide;
+    return wide && (f.blocks > 1 || f.outer || trips(bound, f) <= kShortFold);
+  }
+
+  // Of a fold; many where they are the tile's own, or read on the device.
+  std::int64_t trips(const ir::Function& bound, const FoldPlan& fold) const {
     try {
-      return ir::evaluate_scalar(bound, f.fold->operand(0), problem_.dims) <= kFewTrips;
-    } catch (const ir::Error&) {  // the tile's own, or read on the device
-      return false;
+      return ir::evaluate_scalar(bound, fold.fold->operand(0), problem_.dims);
+    } catch (const ir::Error&) {
+      return std::numeric_limits<std::int64_t>::max();
     }
   }
 
@@ -198,6 +234,15 @@ bool SchedulingProblem::legal(const Schedule& s, std::string& reason) const {
     reason = e.what();
     return false;
   }
+}
+
+int epilogue_instructions(const ir::Function& function) {
+  int count = 0;
+  for (const ir::Op* op : function.body->ops) {
+    if (ir::info(op->kind).elementwise && op->result()->type.axes.size() > 1)
+      count += instructions(op->kind);
+  }
+  return count;
 }
 
 void settle_schedule(const SchedulingProblem& problem, Schedule& s) {

@@ -1,5 +1,5 @@
 // What is left of a schedule once its tiles are chosen: who reads panels of scales, how far a ring
-// reaches, in which order tiles come and consumers take turns. Rules, from what was measured
+// reaches, in which order tiles come, how consumers take turns. Rules, from what was measured
 // (bench/NOTES.md); the cost model doesn't know them.
 #pragma once
 
@@ -33,6 +33,9 @@ struct SchedulingProblem {
   /// Whether `s` has a plan; if not, sets `reason` to what refuses it.
   bool legal(const Schedule& s, std::string& reason) const;
 };
+
+/// Of one element of the tile that is stored, from its sum on: about so many.
+int epilogue_instructions(const ir::Function& function);
 
 /// Sets knobs that `s`, whose axes all have extents, leaves to be chosen.
 void settle_schedule(const SchedulingProblem& problem, Schedule& s);

@@ -393,6 +393,28 @@ TEST(Lowering, ProducersSpareRegistersForTheWidestTiles) {
   EXPECT_THAT(emit(fp8_gemm(), 4096, 7168, 2048), HasSubstr("BM=256 BN=128"));
 }
 
+// The second consumer's products come while the first one promotes.
+TEST(Lowering, ConsumersThatWaitTogetherGoOnApart) {
+  const auto emit = [](const auto& gemm, std::int64_t k, std::initializer_list<Knob> knobs) {
+    return gemm.with(knobs).emit({{"M", 4096}, {"N", 4096}, {"K", k}});
+  };
+  const auto apart = HasSubstr("mbarrier_wait_apart(full + 8 * stage, phase, ");
+  const std::string text = emit(fp8_gemm(), 7168, {BM(256), BN(128), consumers(2)});
+  EXPECT_THAT(text, HasSubstr("stagger_consumers=1"));
+  EXPECT_THAT(text, HasSubstr("mbarrier_wait_apart(full + 8 * stage, phase, 256 * warpgroup);"));
+  EXPECT_THAT(text, Not(HasSubstr("mbarrier_wait(full + 8 * stage")));
+  EXPECT_THAT(emit(fp8_gemm(), 2048, {BM(128), BN(192)}), apart);
+  EXPECT_THAT(emit(fp8_gemm(), 2048, {BM(128), BN(72)}), Not(apart));
+  EXPECT_THAT(emit(fp8_gemm(), 7168, {BM(128), BN(192)}), Not(apart));
+  EXPECT_THAT(emit(fp8_gemm(), 7168, {BM(128), BN(192), stagger_consumers()}), apart);
+  EXPECT_THAT(emit(gemm_bias_gelu(), 7168, {BM(256), BN(128)}), Not(apart));
+  EXPECT_THAT(emit(outer_scaled_gemm(), 7168, {BM(128), BN(136), outer_products()}), apart);
+  for (const Knob& knob : {stagger_consumers(false), order_consumers(), stream_fold()})
+    EXPECT_THAT(emit(fp8_gemm(), 7168, {BM(256), BN(128), consumers(2), knob}), Not(apart));
+  for (const Knob& knob : {consumers(1), accumulators(2), ping_pong()})
+    EXPECT_THAT(emit(fp8_gemm(), 2048, {BM(64), BN(128), knob}), Not(apart));
+}
+
 // One consumer's epilogue comes under another's products then.
 TEST(Lowering, ConsumersTakeTurnsAtManyShortFolds) {
   const auto schedule = [](const auto& gemm, std::int64_t m, std::int64_t k,

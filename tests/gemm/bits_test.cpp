@@ -88,6 +88,7 @@ TEST_F(Bits, SchedulesWithOneOrderOfK) {
       with({BM(256), BN(64), consumers(2)}),
       with({BM(128), BN(64), accumulators(2)}),
       with({BM(128), BN(128), order_consumers()}),
+      with({BM(128), BN(128), stagger_consumers()}),
       with({BM(128), BN(128), cluster(2, BM)}),
       with({BM(64), BN(128), cluster(2, BN), persistent(false)}),
       with({BM(16), BN(64), swap_operands()}),

@@ -92,6 +92,8 @@ TEST_F(Exact, EverySchedule) {
       with({BM(128), BN(64), accumulators(2), stages(2)}),
       with({BM(128), BN(104), accumulators(2), tma_store(false)}),
       with({BM(128), BN(128), order_consumers()}),
+      with({BM(128), BN(128), stagger_consumers()}),
+      with({BM(192), BN(96), stagger_consumers(), cluster(2, BM)}),
       with({BM(128), BN(128), order_consumers(), accumulators(2), persistent(false)}),
       with({BM(128), BN(128), cluster(2, BM)}),
       with({BM(128), BN(128), cluster(2, BN)}),

@@ -26,6 +26,7 @@ std::vector<Schedule> ways() {
       {BM(128), BN(192), cluster(2, BM)},
       {BM(128), BN(128), cluster(2, BN)},
       {BM(128), BN(128), order_consumers()},
+      {BM(128), BN(128), stagger_consumers()},
       {BM(128), BN(128), unroll(1)},
       {BM(128), BN(128), accumulators(2)},
       {BM(192), BN(128)},

@@ -202,6 +202,7 @@ std::optional<Schedule> Trial::adapted(const ir::Function& function, Schedule sc
   schedule.consumers = initial.consumers;
   schedule.accumulators = initial.accumulators;
   schedule.order_consumers = initial.order_consumers;
+  schedule.stagger_consumers = initial.stagger_consumers;
   schedule.cluster = initial.cluster;
   schedule.cluster_axis = initial.cluster_axis;
   schedule.split_fold = initial.split_fold;

@@ -16,6 +16,7 @@ TEST(Knobs, EachSetsItsField) {
                                       warps(4),
                                       ping_pong(),
                                       order_consumers(false),
+                                      stagger_consumers(),
                                       accumulators(2),
                                       unroll(8),
                                       cluster(2, BN),
@@ -44,6 +45,7 @@ TEST(Knobs, EachSetsItsField) {
   expected.warps = 4;
   expected.ping_pong = true;
   expected.order_consumers = 0;
+  expected.stagger_consumers = 1;
   expected.accumulators = 2;
   expected.unroll = 8;
   expected.cluster = 2;
