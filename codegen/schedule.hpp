@@ -10,10 +10,10 @@
 namespace octile {
 
 /// Schedule knobs. 0 or `automatic` lets the back end choose; a back end refuses a knob it can't
-/// honour (codegen/cuda/legality.hpp) and never ignores one silently. Knobs of the
-/// pipelined fold (stages, accumulators, unroll, order_consumers,
-/// stagger_consumers, registers) shape its ring; where
-/// a tensor's strides rule the ring out (rows that aren't 16-byte aligned) there is none to shape.
+/// honour (codegen/cuda/legality.hpp) and never ignores one silently. Knobs of the pipelined fold
+/// (stages, accumulators, unroll, order_consumers, stagger_consumers, registers) shape its ring;
+/// where a tensor's strides rule the ring out (rows that aren't 16-byte aligned) there is none to
+/// shape.
 struct Schedule {
   static constexpr int automatic = 0;
 

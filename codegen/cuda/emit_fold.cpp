@@ -261,7 +261,7 @@ void Emitter::wait_stage(const FoldPlan& plan) {
   int clocks = 0;  // of the tensor core
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
-    clocks += d.shape.n * d.chunks * d.swizzle / 64;
+    clocks += d.shape.m_blocks / plan.blocks * d.shape.n * d.chunks * d.swizzle / 64;
   }
   out_.line("if (!ready) mbarrier_wait_apart(full + 8 * stage, phase, {} * warpgroup);", clocks);
 }

@@ -34,7 +34,7 @@ struct SchedulingProblem {
   bool legal(const Schedule& s, std::string& reason) const;
 };
 
-/// Of one element of the tile that is stored, from its sum on: about so many.
+/// Instructions of one element of a tile, from its sum to where it is stored: about so many.
 int epilogue_instructions(const ir::Function& function);
 
 /// Sets knobs that `s`, whose axes all have extents, leaves to be chosen.
