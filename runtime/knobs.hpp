@@ -81,7 +81,6 @@ inline Knob ping_pong(bool on = true) {
 inline Knob order_consumers(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.order_consumers = k.number(); }, on};
 }
-
 /// Of consumers that waited for the same operands, each goes on when the product of the one before
 /// it should be done, so that one promotes its sums while the other has the tensor core. Unlike
 /// `order_consumers`, no consumer waits for another.

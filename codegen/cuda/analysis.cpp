@@ -201,4 +201,33 @@ std::vector<ir::AxisId> index_axes(const ir::Op& op, std::size_t rank) {
   return axes;
 }
 
+namespace {
+
+// Instructions of one element's operation, about; a special function counts for the wait for its
+// unit.
+int instructions(OpKind kind) {
+  switch (kind) {
+    case OpKind::erf:
+      return 25;
+    case OpKind::tanh:
+      return 12;
+    case OpKind::sigmoid:
+    case OpKind::div:
+      return 8;
+    default:
+      return ir::info(kind).function ? 6 : 1;
+  }
+}
+
+}  // namespace
+
+int epilogue_instructions(const ir::Function& function) {
+  int count = 0;
+  for (const ir::Op* op : function.body->ops) {
+    if (ir::info(op->kind).elementwise && op->result()->type.axes.size() > 1)
+      count += instructions(op->kind);
+  }
+  return count;
+}
+
 }  // namespace octile::cuda

@@ -63,4 +63,7 @@ class Analysis {
 /// Axes of all indices of a load or store, in order of first appearance.
 std::vector<ir::AxisId> index_axes(const ir::Op& op, std::size_t rank);
 
+/// Instructions of one element of a tile, outside of folds: about so many.
+int epilogue_instructions(const ir::Function& function);
+
 }  // namespace octile::cuda

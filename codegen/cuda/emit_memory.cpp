@@ -197,7 +197,8 @@ bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std
   const std::string name = name_of(v), param = param_name(op);
   const std::string first = fmt::format("{}_first", name), thread = family_->thread_part_name(axis);
   const std::map<ir::AxisId, std::string> start{{axis, "0"}};
-  std::string along, inside, offset;  // its first index along the axis, and where that is
+  std::string along, offset;        // its first index along the axis, and where that is
+  std::vector<std::string> inside;  // what has to hold of the other dimensions
   point_ = &start;
   for (std::size_t d = 0; d < rank; ++d) {
     const std::string index = fmt::format("{}{}", first, d), extent = dim_extent(op, d);
@@ -206,7 +207,7 @@ bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std
     if (static_cast<int>(d) == axis_dim)
       along = index;
     else
-      inside += fmt::format("in_bounds({}, {}) && ", index, extent);
+      inside.push_back(fmt::format("in_bounds({}, {})", index, extent));
   }
   point_ = nullptr;
   const std::string extent = dim_extent(op, static_cast<std::size_t>(axis_dim));
@@ -218,8 +219,9 @@ bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std
   const std::string element =
       fmt::format("{}[{}]", name, family_->register_index(v->type.axes, {}));
   out_.line("const auto* const {} = {}_p{} + {} * {};", first, param, offset, thread, stride);
-  out_.open("if ({0}{1} >= 0 && {1} + {2} <= {3}) {{", inside, along, family_->at(axis).padded,
-            extent);
+  const std::string others = fmt::format("{}", fmt::join(inside, " && "));
+  out_.open("if ({0}{1}{2} >= 0 && {2} + {3} <= {4}) {{", others, inside.empty() ? "" : " && ",
+            along, family_->at(axis).padded, extent);
   int loops = open_loops(v->type.axes, {}, access.factor);
   out_.line("copy_bytes<{}>(&{}, {} + ({}) * {});", access.width * size_in_bytes(v->type.element),
             element, first, place, stride);
@@ -227,8 +229,9 @@ bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std
   out_.close("} else {");
   // Places from `begin` to `end` of this thread's are inside.
   out_.line("const int begin = tile_place(-{} - {});", along, thread);
-  out_.line("const int end = {}tile_place({} - {} - {});",
-            inside.empty() ? "" : fmt::format("!({}true) ? 0 : ", inside), extent, along, thread);
+  out_.line("const int end = {}tile_place({} - {} - {}){};",
+            inside.empty() ? "" : fmt::format("{} ? ", others), extent, along, thread,
+            inside.empty() ? "" : " : 0");
   loops = open_loops(v->type.axes, {});
   out_.line("const int place = {};", place);
   out_.line("{} = place >= begin && place < end ? {}[place * {}] : {};", element, first, stride,

@@ -137,8 +137,7 @@ std::string ignored_knob(const Plan& plan) {
     return fmt::format(
         "epilogue_overlap=0 needs TMA stores of 3 or more parts of 64 rows by 128 bytes or what is "
         "left of a row, or persistent=0, over tiles that nothing is computed from, but {}; leave "
-        "it "
-        "out",
+        "it out",
         most == 0 ? "there is no TMA store" : fmt::format("each store has {} at most", most));
   }
   if (s.epilogue_overlap == 1 && plan.stores.empty())

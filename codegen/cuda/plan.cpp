@@ -65,13 +65,14 @@ int Plan::spare_warps() const {
 
 std::string Plan::why_not_staggered() const {
   if (consumers < 2) return "a tile has 1";
+  std::string why = "none has products of what TMA brings";
   for (const FoldPlan& f : folds) {
-    if (!f.in_place && !f.pipelined_dots.empty() && f.sets == 1) return {};
+    if (f.pipelined_dots.empty()) continue;
+    if (!f.in_place && f.sets == 1) return {};
+    why = f.in_place ? "fast accumulation never waits for a promotion"
+                     : "accumulators=2 issues them ahead";
   }
-  const bool two_sets =
-      std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return f.sets > 1; });
-  return two_sets ? "accumulators=2 issues them ahead"
-                  : "fast accumulation never waits for a promotion";
+  return why;
 }
 
 bool Plan::stages_loads() const {

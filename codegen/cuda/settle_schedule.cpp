@@ -12,22 +12,6 @@ namespace {
 
 using ir::OpKind;
 
-// Instructions of one element's operation, about; a special function counts for the wait for its
-// unit.
-int instructions(OpKind kind) {
-  switch (kind) {
-    case OpKind::erf:
-      return 25;
-    case OpKind::tanh:
-      return 12;
-    case OpKind::sigmoid:
-    case OpKind::div:
-      return 8;
-    default:
-      return ir::info(kind).function ? 6 : 1;
-  }
-}
-
 class Settler {
  public:
   explicit Settler(const SchedulingProblem& problem) : problem_(problem) {}
@@ -113,8 +97,8 @@ class Settler {
         if (s.order_consumers < 0 && loops && ctas >= kManyTiles * problem_.target.sm_count &&
             has_short_fold(bound, plan))
           settled.order_consumers = 1;
-        if (s.stagger_consumers < 0 && settled.order_consumers != 1 && plan.teams == 1 &&
-            !s.stream_fold && plan.why_not_staggered().empty() && gains_by_stagger(bound, plan))
+        if (s.stagger_consumers < 0 && settled.order_consumers != 1 &&
+            gains_by_stagger(bound, plan))
           settled.stagger_consumers = 1;
         if (s.stores_apart < 0 && settled.persistent != 0 && plan.store_warps == 1 &&
             plan.why_not_apart().empty() &&
@@ -138,16 +122,18 @@ class Settler {
     return !f.in_place && f.sets == 1 && trips(bound, f) <= kFewTrips;
   }
 
-  // Whether consumers that wait together had better go on apart: where a product is short beside
-  // what else a consumer does, or tiles are. Long epilogues leave consumers at different places;
-  // then the first isn't always the one to go first.
+  // Whether consumers that wait together had better go on apart: of what was measured, with two
+  // blocks of rows for each, with outer products and in short folds, of products this wide. Not
+  // behind long epilogues, nor in long folds of one block.
   bool gains_by_stagger(const ir::Function& bound, const Plan& plan) const {
     constexpr std::int64_t kShortFold = 16;
-    constexpr int kShortEpilogue = 8, kWide = 80;
-    if (plan.folds.size() != 1 || epilogue_instructions(bound) > kShortEpilogue) return false;
+    constexpr int kShortEpilogue = 8, kLeastColumns = 80;
+    if (!plan.why_not_staggered().empty() || plan.folds.size() != 1 || plan.teams > 1 ||
+        plan.schedule.stream_fold || epilogue_instructions(bound) > kShortEpilogue)
+      return false;
     const FoldPlan& f = plan.folds[0];
-    const bool wide = plan.find_dot(f.pipelined_dots[0])->shape.n >= kWide;
-    return wide && (f.blocks > 1 || f.outer || trips(bound, f) <= kShortFold);
+    return plan.find_dot(f.pipelined_dots[0])->shape.n >= kLeastColumns &&
+           (f.blocks > 1 || f.outer || trips(bound, f) <= kShortFold);
   }
 
   // Of a fold; many where they are the tile's own, or read on the device.
@@ -234,15 +220,6 @@ bool SchedulingProblem::legal(const Schedule& s, std::string& reason) const {
     reason = e.what();
     return false;
   }
-}
-
-int epilogue_instructions(const ir::Function& function) {
-  int count = 0;
-  for (const ir::Op* op : function.body->ops) {
-    if (ir::info(op->kind).elementwise && op->result()->type.axes.size() > 1)
-      count += instructions(op->kind);
-  }
-  return count;
 }
 
 void settle_schedule(const SchedulingProblem& problem, Schedule& s) {

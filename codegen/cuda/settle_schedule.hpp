@@ -34,9 +34,6 @@ struct SchedulingProblem {
   bool legal(const Schedule& s, std::string& reason) const;
 };
 
-/// Instructions of one element of a tile, from its sum to where it is stored: about so many.
-int epilogue_instructions(const ir::Function& function);
-
 /// Sets knobs that `s`, whose axes all have extents, leaves to be chosen.
 void settle_schedule(const SchedulingProblem& problem, Schedule& s);
 

@@ -45,21 +45,16 @@ __device__ __forceinline__ void mbarrier_wait(u32 bar, u32 phase) {
       "r"(phase)
       : "memory");
 }
-// The same, and some clocks more.
-__device__ __forceinline__ void mbarrier_wait_apart(u32 bar, u32 phase, u32 clocks) {
+// Passes so many clocks of the multiprocessor, about.
+__device__ __forceinline__ void pause(u32 clocks) {
   asm volatile(
-      "{.reg .pred p;\n"
+      "{.reg .pred early;\n"
       ".reg .b32 since, now;\n"
-      "retry: mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
-      "@p bra ready;\n"
-      "bra retry;\n"
-      "ready: mov.u32 since, %%clock;\n"
-      "pause: mov.u32 now, %%clock;\n"
+      "mov.u32 since, %%clock;\n"
+      "again: mov.u32 now, %%clock;\n"
       "sub.u32 now, now, since;\n"
-      "setp.lt.u32 p, now, %2;\n"
-      "@p bra pause; }" ::"r"(bar),
-      "r"(phase), "r"(clocks)
-      : "memory");
+      "setp.lt.u32 early, now, %0;\n"
+      "@early bra again; }" ::"r"(clocks));
 }
 // As mbarrier_wait, of who has time: sleeps between polls, each of which takes power that others
 // want. As one template with it, ptxas laid out the waits of all kernels differently.
