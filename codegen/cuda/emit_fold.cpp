@@ -125,14 +125,12 @@ void Emitter::next_stage(const std::string& stage, const std::string& phase) {
 }
 
 // Tells the producers, of every CTA that writes this stage, that it is free: one arrival per warp,
-// or per lane.
-void Emitter::release_stage(const std::string& stage) {
+// or per lane, on the stage's barrier.
+void Emitter::release_stage(const std::string& barrier) {
   if (plan_.cluster_position < 0) {
-    out_.line("{}mbarrier_arrive(empty + 8 * {});",
-              plan_.stage_lanes() > 1 ? "" : "if (lane == 0) ", stage);
+    out_.line("{}mbarrier_arrive({});", plan_.stage_lanes() > 1 ? "" : "if (lane == 0) ", barrier);
   } else {
-    out_.line("if (lane < {}) mbarrier_arrive_cluster(empty + 8 * {}, lane);",
-              plan_.schedule.cluster, stage);
+    out_.line("if (lane < {}) mbarrier_arrive_cluster({}, lane);", plan_.schedule.cluster, barrier);
   }
 }
 
@@ -208,7 +206,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   if (last && !plan.stage_used_late) {
     // One lane speaks for all that read small tiles from the stage.
     if (!plan.small.empty() && plan_.stage_lanes() == 1) out_.line("__syncwarp();");
-    release_stage(counts ? "done" : stage_);
+    release_stage("empty + 8 * " + (counts ? "done" : stage_));
     if (counts) ask_stage();
   }
   if (last && plan.panel_step > 0 && !plan.panels_ahead) release_read_panel(plan);
@@ -226,7 +224,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   }
   if (last && plan.stage_used_late) {
     out_.line("__syncwarp();");
-    release_stage(stage_);
+    release_stage("empty + 8 * " + stage_);
     if (plan.sets == 1) {
       next_stage("stage", "phase");
       ask_stage();
@@ -469,38 +467,40 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
 void Emitter::in_place_loop(const FoldPlan& plan) {
   const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
   std::string array = names_.at(plan.fold->results[0]);
-  auto trip_body = [&](const std::string& accumulate) {
-    out_.line("mbarrier_wait(full + 8 * stage, phase);");
+  // `full` is the place of this trip's barrier, `read` that of the one before it. Of a stage kept
+  // in a variable, ptxas would take every descriptor through general registers.
+  auto trip_body = [&](const std::string& full, const std::string& accumulate) {
+    out_.line("mbarrier_wait({}, phase);", full);
     out_.line("pin_registers({});", array);
     out_.line("wgmma_fence();");
     issue(d, array, {0, d.shape.m_blocks}, {0, d.chunks}, accumulate);
     out_.line("wgmma_commit();");
     out_.line("pin_registers({});", array);
   };
-  // Of the stage before, counted back from this one: of a variable of its own, ptxas would take
-  // every descriptor through general registers.
-  const std::string last = fmt::format("(stage < {0} ? stage + {1} : stage - {0})", trip_step(),
-                                       plan_.stages - trip_step());
+  const std::string read = fmt::format("read + {}", 8 * plan_.stages);
   const bool peeled = plan.starts_by_product;
   if (peeled) out_.open("if (begin < end) {{");
+  out_.line("u32 read = full + 8 * stage;");
   if (peeled) {
-    trip_body("0");
+    trip_body("read", "0");
     next_stage("stage", "phase");
   }
   out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (int trip = {}; trip < end; {}) {{", peeled ? next_trip("begin") : "begin",
             stepped("trip"));
-  trip_body("1");
+  out_.line("const u32 now = full + 8 * stage;");
+  trip_body("now", "1");
   out_.line("wgmma_wait<1>();");
   if (!peeled) out_.open("if (trip > begin) {{");
-  release_stage(last);
+  release_stage(read);
   if (!peeled) out_.close();
+  out_.line("read = now;");
   next_stage("stage", "phase");
   out_.close();
   out_.line("wgmma_wait<0>();");
   out_.line("pin_registers({});", array);
   if (!peeled) out_.open("if (begin < end) {{");
-  release_stage(last);
+  release_stage(read);
   if (peeled)
     no_trips(plan);
   else

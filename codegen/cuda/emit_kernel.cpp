@@ -72,8 +72,14 @@ void Emitter::kernel_signature(CudaProgram& program) {
 void Emitter::shared_memory_setup() {
   if (plan_.shared_bytes == 0) return;
   out_.line("extern __shared__ unsigned char shared_bytes[];");
-  out_.line("const u32 ring_address = (shared_address(shared_bytes) + {0}) & ~{0}u;",
-            plan_.shared_alignment - 1);
+  std::string address =
+      fmt::format("(shared_address(shared_bytes) + {0}) & ~{0}u", plan_.shared_alignment - 1);
+  // ptxas computes what it takes from special registers anew in every trip, but nothing from a
+  // shuffle; a trip of sums in place has little else to do.
+  if (plan_.specialized && std::all_of(plan_.folds.begin(), plan_.folds.end(),
+                                       [](const FoldPlan& f) { return f.in_place; }))
+    address = fmt::format("__shfl_sync(~0u, {}, 0)", address);
+  out_.line("const u32 ring_address = {};", address);
   out_.line(
       "unsigned char* const ring = shared_bytes + (ring_address - shared_address(shared_bytes));");
   out_.line("unsigned char* const scratch = ring + {};", plan_.scratch_offset);

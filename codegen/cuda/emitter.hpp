@@ -299,7 +299,7 @@ class Emitter {
   void two_sets_blocks_loop(const FoldPlan& plan);
   void in_place_loop(const FoldPlan& plan);
   void no_trips(const FoldPlan& plan);
-  void release_stage(const std::string& stage);
+  void release_stage(const std::string& barrier);
   void advance(const std::string& place, const std::string& phase, int depth, int step = 1);
   void next_stage(const std::string& stage, const std::string& phase);
   bool depends_on_dots(const FoldPlan& plan, const ir::Value* value) const;

@@ -492,6 +492,18 @@ TEST(Lowering, SumsNeedNoZerosBeforeTheFirstProduct) {
               Not(HasSubstr("_zeros[")));
 }
 
+// What ptxas would compute anew in every trip is taken from a shuffle, and the barrier of the stage
+// before from the trip before.
+TEST(Lowering, TripsOfSumsInPlaceComputeLittle) {
+  const std::string two = tensor_wise().with({BM(128), BN(256)}).emit(kSizes);
+  EXPECT_THAT(two, HasSubstr("u32 ring_address = __shfl_sync(~0u, "));
+  EXPECT_THAT(two, ContainsRegex("const u32 now = full \\+ 8 \\* stage;\n +mbarrier_wait\\(now, "));
+  EXPECT_THAT(two, ContainsRegex("mbarrier_arrive\\(read \\+ [0-9]+\\);\n +read = now;"));
+  const std::string promoted = fp8_text({BM(192), BN(128)});
+  EXPECT_THAT(promoted, Not(HasSubstr("ring_address = __shfl_sync")));
+  EXPECT_THAT(promoted, HasSubstr("mbarrier_arrive(empty + 8 * done)"));
+}
+
 // Panels of few trips where stages are few; longer ones where many small stages are under way.
 TEST(Lowering, PanelsReachAsFarAsStages) {
   EXPECT_THAT(fp8_gemm().with({BM(256), BN(128)}).emit(kSizes), Not(HasSubstr(", column = 0;")));
