@@ -363,14 +363,16 @@ int Planner::registers_of_a_trip(const FoldPlan& f) {
 // Sums needn't be zeroed before the first product, where its trip is known. Steps of trips share
 // the bookkeeping of panels, pairs of them where trips are long and NVRTC takes its time; where
 // there are no panels, large tiles gain from a few trips per iteration. More of them only compile
-// longer, as do pieces of a fold; without panels, ptxas spills instead.
+// longer, as do pieces of a fold; without panels, ptxas spills instead. Sums in place gain from two
+// where they are few, and where three consumers take turns at the tensor core.
 void Planner::choose_unroll(FoldPlan& f) {
   constexpr int kLargeSums = 96, kSmallSums = 32, kTrips = 3, kLongTrip = 280;
   f.unroll = std::max(1, schedule().unroll);
   if (schedule().stream_fold) return;  // with a first trip that isn't known, ptxas serialises wgmma
   int sums = 0;
   for (const ir::Value* v : f.fold->results) sums += register_count(v);
-  if (f.in_place && schedule().unroll == 0 && sums <= kSmallSums) f.unroll = 2;
+  if (f.in_place && schedule().unroll == 0 && (sums <= kSmallSums || plan_.consumers > 2))
+    f.unroll = 2;
   f.starts_by_product = f.in_place && f.splittable;
   if (f.panels.empty()) return;
   f.peeled = f.splittable && f.sets == 1;

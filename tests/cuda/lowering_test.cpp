@@ -499,6 +499,9 @@ TEST(Lowering, TripsOfSumsInPlaceComputeLittle) {
   EXPECT_THAT(two, HasSubstr("u32 ring_address = __shfl_sync(~0u, "));
   EXPECT_THAT(two, ContainsRegex("const u32 now = full \\+ 8 \\* stage;\n +mbarrier_wait\\(now, "));
   EXPECT_THAT(two, ContainsRegex("mbarrier_arrive\\(read \\+ [0-9]+\\);\n +read = now;"));
+  EXPECT_THAT(two, HasSubstr("#pragma unroll 1\n        for (int trip = begin + 1;"));
+  const std::string three = tensor_wise().with({BM(192), BN(176)}).emit(kSizes);
+  EXPECT_THAT(three, HasSubstr("#pragma unroll 2\n        for (int trip = begin + 1;"));
   const std::string promoted = fp8_text({BM(192), BN(128)});
   EXPECT_THAT(promoted, Not(HasSubstr("ring_address = __shfl_sync")));
   EXPECT_THAT(promoted, HasSubstr("mbarrier_arrive(empty + 8 * done)"));
