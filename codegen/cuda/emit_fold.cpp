@@ -168,7 +168,7 @@ void Emitter::commit_block(const FoldPlan& plan) {
 void Emitter::wait_stage(const FoldPlan& plan) {
   const std::string wait = "mbarrier_wait(full + 8 * stage, phase);";
   if (plan_.schedule.stagger_consumers != 1) return out_.line("if (!ready) {}", wait);
-  int clocks = 0;  // of the tensor core
+  int clocks = 0;  // of the tensor core, which takes 64 bytes of K of 64 rows and a column in one
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
     clocks += d.shape.m_blocks / plan.blocks * d.shape.n * d.chunks * d.swizzle / 64;
@@ -463,44 +463,44 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
   out_.close();
 }
 
-// wgmma adds into the carried value; one block stays in flight behind the next.
+// wgmma adds into the carried value; one block stays in flight behind the next. The barrier of the
+// stage that it reads is kept until it is over: were that the stage's number instead, ptxas would
+// take every descriptor through general registers.
 void Emitter::in_place_loop(const FoldPlan& plan) {
   const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
   std::string array = names_.at(plan.fold->results[0]);
-  // `full` is the place of this trip's barrier, `read` that of the one before it. Of a stage kept
-  // in a variable, ptxas would take every descriptor through general registers.
-  auto trip_body = [&](const std::string& full, const std::string& accumulate) {
-    out_.line("mbarrier_wait({}, phase);", full);
+  auto trip_body = [&](const std::string& barrier, const std::string& accumulate) {
+    out_.line("mbarrier_wait({}, phase);", barrier);
     out_.line("pin_registers({});", array);
     out_.line("wgmma_fence();");
     issue(d, array, {0, d.shape.m_blocks}, {0, d.chunks}, accumulate);
     out_.line("wgmma_commit();");
     out_.line("pin_registers({});", array);
   };
-  const std::string read = fmt::format("read + {}", 8 * plan_.stages);
+  const std::string empty_before = fmt::format("full_before + {}", 8 * plan_.stages);
   const bool peeled = plan.starts_by_product;
   if (peeled) out_.open("if (begin < end) {{");
-  out_.line("u32 read = full + 8 * stage;");
+  out_.line("u32 full_before = full + 8 * stage;");
   if (peeled) {
-    trip_body("read", "0");
+    trip_body("full_before", "0");
     next_stage("stage", "phase");
   }
   out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (int trip = {}; trip < end; {}) {{", peeled ? next_trip("begin") : "begin",
             stepped("trip"));
-  out_.line("const u32 now = full + 8 * stage;");
-  trip_body("now", "1");
+  out_.line("const u32 full_now = full + 8 * stage;");
+  trip_body("full_now", "1");
   out_.line("wgmma_wait<1>();");
   if (!peeled) out_.open("if (trip > begin) {{");
-  release_stage(read);
+  release_stage(empty_before);
   if (!peeled) out_.close();
-  out_.line("read = now;");
+  out_.line("full_before = full_now;");
   next_stage("stage", "phase");
   out_.close();
   out_.line("wgmma_wait<0>();");
   out_.line("pin_registers({});", array);
   if (!peeled) out_.open("if (begin < end) {{");
-  release_stage(read);
+  release_stage(empty_before);
   if (peeled)
     no_trips(plan);
   else

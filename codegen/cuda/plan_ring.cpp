@@ -364,7 +364,7 @@ int Planner::registers_of_a_trip(const FoldPlan& f) {
 // the bookkeeping of panels, pairs of them where trips are long and NVRTC takes its time; where
 // there are no panels, large tiles gain from a few trips per iteration. More of them only compile
 // longer, as do pieces of a fold; without panels, ptxas spills instead. Sums in place gain from two
-// where they are few, and where three consumers take turns at the tensor core.
+// where they are few, and where more than two consumers share the tensor core.
 void Planner::choose_unroll(FoldPlan& f) {
   constexpr int kLargeSums = 96, kSmallSums = 32, kTrips = 3, kLongTrip = 280;
   f.unroll = std::max(1, schedule().unroll);

@@ -497,8 +497,10 @@ TEST(Lowering, SumsNeedNoZerosBeforeTheFirstProduct) {
 TEST(Lowering, TripsOfSumsInPlaceComputeLittle) {
   const std::string two = tensor_wise().with({BM(128), BN(256)}).emit(kSizes);
   EXPECT_THAT(two, HasSubstr("u32 ring_address = __shfl_sync(~0u, "));
-  EXPECT_THAT(two, ContainsRegex("const u32 now = full \\+ 8 \\* stage;\n +mbarrier_wait\\(now, "));
-  EXPECT_THAT(two, ContainsRegex("mbarrier_arrive\\(read \\+ [0-9]+\\);\n +read = now;"));
+  EXPECT_THAT(two, ContainsRegex(
+                       "const u32 full_now = full \\+ 8 \\* stage;\n +mbarrier_wait\\(full_now, "));
+  EXPECT_THAT(two, ContainsRegex(
+                       "mbarrier_arrive\\(full_before \\+ [0-9]+\\);\n +full_before = full_now;"));
   EXPECT_THAT(two, HasSubstr("#pragma unroll 1\n        for (int trip = begin + 1;"));
   const std::string three = tensor_wise().with({BM(192), BN(176)}).emit(kSizes);
   EXPECT_THAT(three, HasSubstr("#pragma unroll 2\n        for (int trip = begin + 1;"));
