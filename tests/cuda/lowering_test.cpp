@@ -412,8 +412,9 @@ TEST(Lowering, ConsumersThatWaitTogetherGoOnApart) {
   EXPECT_THAT(emit(outer_scaled_gemm(), 7168, {BM(128), BN(136), outer_products()}), apart);
   for (const Knob& knob : {stagger_consumers(false), order_consumers(), stream_fold()})
     EXPECT_THAT(emit(fp8_gemm(), 7168, {BM(256), BN(128), consumers(2), knob}), Not(apart));
+  EXPECT_THAT(emit(fp8_gemm(), 2048, {BM(128), BN(128)}), apart);
   for (const Knob& knob : {consumers(1), accumulators(2), ping_pong()})
-    EXPECT_THAT(emit(fp8_gemm(), 2048, {BM(64), BN(128), knob}), Not(apart));
+    EXPECT_THAT(emit(fp8_gemm(), 2048, {BM(128), BN(128), knob}), Not(apart));
 }
 
 // One consumer's epilogue comes under another's products then.
