@@ -211,6 +211,8 @@ int instructions(OpKind kind) {
       return 25;
     case OpKind::tanh:
       return 12;
+    case OpKind::exp2:
+      return 3;
     case OpKind::sigmoid:
     case OpKind::div:
       return 8;

@@ -331,7 +331,7 @@ std::string Emitter::op_expr(const ir::Op& op) {
     case OpKind::exp:
       return call("expf");
     case OpKind::exp2:
-      return call("exp2f");
+      return call("power_of_2");
     case OpKind::log:
       return call("logf");
     case OpKind::log2:

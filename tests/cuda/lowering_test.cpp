@@ -350,6 +350,7 @@ TEST(Lowering, ValuesUsedInOnePlaceAreComputedThere) {
                                .with({kernels::BM(128), kernels::BN(128)})
                                .emit(kSizes);
   EXPECT_TRUE(has(kept, "float fma_\\d+\\[64\\]"));
+  EXPECT_TRUE(has(kept, "power_of_2\\(\\(-fmaf"));
   EXPECT_TRUE(has(kept, "const float min_\\d+ = "));
   EXPECT_FALSE(has(kept, "float min_\\d+\\["));
 }

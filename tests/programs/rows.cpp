@@ -34,6 +34,29 @@ auto exponential_sums(const Input& x) {
   });
 }
 
+// From where results are subnormal, which GPUs may give as zero, to where they are infinite.
+OCTILE_PROGRAM(powers_of_two) {
+  constexpr dim<"C"> C;
+  constexpr axis<"BC"> BC;
+  const auto k = kernel("powers_of_two", in<f32>("x", C), out<f32>("y", C), [=](auto x, auto y) {
+    return grid(C / BC, [=](auto i) { return store(y(BC[i]), exp2(x(BC[i]))); });
+  });
+  constexpr std::int64_t kSteps = 1 << 14;
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const double others[] = {kInfinity, -kInfinity, std::nan(""), 0, -0.0, 1e-40, 127, 128, -126};
+  const Input x = t.input(ElementType::f32, {kSteps + std::ssize(others)});
+  for (std::int64_t i = 0; i < kSteps; ++i)
+    x->set({i}, (static_cast<double>(i) - kSteps / 2) * 310.0 / kSteps);
+  for (std::int64_t i = 0; i < std::ssize(others); ++i) x->set({kSteps + i}, others[i]);
+  const auto exact = [=](const Index& e) {
+    return rounded(ElementType::f32, std::exp2((*x)(e[0])));
+  };
+  const Input y = t.output(ElementType::f32, x->extents(), exact, [=](const Index& e) {
+    return exact(e) < 0x1p-126 ? 0x1p-126 : exact(e) < kInfinity ? 0x1p-22 * exact(e) : 0;
+  });
+  t.run(k, x, y);
+}
+
 OCTILE_PROGRAM(layer_norm) {
   const auto k = kernel(
       "layer_norm", in<f32>("x", M, N), in<f32>("gain", N), in<f32>("bias", N),

@@ -64,11 +64,16 @@ __device__ __forceinline__ float ue8m0_to_f32(unsigned char x) {
   if (x == 0xff) return __uint_as_float(0x7fffffffu);
   return __uint_as_float(x == 0 ? 0x00400000u : u32(x) << 23);
 }
+// Zero below 2^-126. One instruction; exp2f, whose results are subnormal there, is five.
+__device__ __forceinline__ float power_of_2(float x) {
+  float r;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(x));
+  return r;
+}
 // Off by (6 - x) 2^-23 of the value at most where x < 0, by 2^-21 where not: the exponent is
 // rounded once. Four instructions; with expf, which is exact far below zero too, it is a dozen.
 __device__ __forceinline__ float sigmoidf(float x) {
-  float e, r;
-  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(-1.44269504f * x));
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(1.0f + e));
+  float r;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(r) : "f"(1.0f + power_of_2(-1.44269504f * x)));
   return r;
 }

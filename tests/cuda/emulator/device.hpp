@@ -194,6 +194,10 @@ inline unsigned char f32_to_u8(float x) {
 inline float rsqrtf(float x) {
   return 1.0f / std::sqrt(x);
 }
+inline float power_of_2(float x) {
+  const float r = std::exp2(x);
+  return r < 0x1p-126f ? 0.0f : r;
+}
 inline float sigmoidf(float x) {
   return 1.0f / (1.0f + std::exp(-x));
 }
