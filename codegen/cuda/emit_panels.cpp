@@ -45,8 +45,8 @@ void Emitter::produce_panels(const FoldPlan& fold) {
   out_.close();
 }
 
-// Loader warps read what they put down next before they wait for its slot: it stays in registers
-// while the slot is still read.
+// Loader warps read what they put down before they wait for its slot: it stays in registers while
+// the slot is still read.
 void Emitter::transpose_panels(const FoldPlan& fold) {
   const int ahead = parts_ahead(fold), lanes = 32 * plan_.panel_warps();
   int rounds = 1;
@@ -62,20 +62,17 @@ void Emitter::transpose_panels(const FoldPlan& fold) {
   out_.open("{{");
   fold_bounds(*fold.fold);
   for (const PanelLoad* p : panels) begin_rows(*p, ahead);
-  auto fetch = [&] {
-    for (const PanelLoad* p : panels) {
-      const std::string name = name_of(p->load->result());
-      const int dim = p->row_dim(), trip_dim = p->dim_order[0];
-      out_.line("load_rows<{}, {}>({}_ahead, {}, {}_from + trip, {}_s{}, {}_rows, {} - trip);",
-                row_span(p->rows, lanes), lanes, name, first, name, param_name(*p->load), dim, name,
-                dim_extent(*p->load, static_cast<std::size_t>(trip_dim)));
-    }
-  };
   out_.line("int trip = begin / {0} * {0};", kPanelAlignedTrips);
   if (rounds > 1) out_.line("int round = 0;");
-  fetch();
   out_.line("#pragma unroll 1");
   out_.open("while (begin < end && trip < end) {{");
+  for (const PanelLoad* p : panels) {
+    const std::string name = name_of(p->load->result());
+    const int dim = p->row_dim(), trip_dim = p->dim_order[0];
+    out_.line("load_rows<{}, {}>({}_ahead, {}, {}_from + trip, {}_s{}, {}_rows, {} - trip);",
+              row_span(p->rows, lanes), lanes, name, first, name, param_name(*p->load), dim, name,
+              dim_extent(*p->load, static_cast<std::size_t>(trip_dim)));
+  }
   if (rounds > 1) out_.open("if (round == 0) {{");
   out_.line("mbarrier_wait(panel_empty + 8 * slot, phase ^ 1);");
   if (copies_panels()) {
@@ -96,7 +93,6 @@ void Emitter::transpose_panels(const FoldPlan& fold) {
     out_.line("round = 0;");
     out_.close();
   }
-  fetch();
   out_.close();
   out_.close();
 }
