@@ -27,7 +27,7 @@ void Emitter::begin_carried(const ir::Op& op) {
   for (std::size_t i = 0; i < op.results.size(); ++i) {
     const ir::Value* v = op.results[i];
     std::string initial = expr(op.operands[i + 1]), name = names_.at(v);
-    int loops = open_loops(v->type.axes, {});
+    int loops = open_loop(v->type.axes);
     std::string at =
         has_tile(v) ? fmt::format("[{}]", family_->register_index(v->type.axes, {})) : "";
     out_.line("{}{} = {};", name, at, has_tile(v) ? expr(op.operands[i + 1]) : initial);
@@ -53,7 +53,7 @@ void Emitter::end_carried(const ir::Op& op) {
         else
           out_.line("{} {};", type, next);
       }
-      int loops = open_loops(v->type.axes, {});
+      int loops = open_loop(v->type.axes);
       if (pass == 0)
         out_.line("{}{} = {};", next, at, expr(yield.operands[i]));
       else if (copies)

@@ -225,6 +225,26 @@ int Emitter::open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs, c
   return count + 1;
 }
 
+// NVRTC takes longer to unroll a nest of loops.
+int Emitter::open_loop(const std::vector<ir::AxisId>& axes) {
+  const auto digits = family_->registers(axes, {});
+  if (digits.size() < 2) return open_loops(digits);
+  int elements = 1;
+  std::vector<std::string> values;
+  for (const Factor* f : digits) {
+    if (block_ >= 0 && f->var == block_digit_) {
+      values.push_back(fmt::format("{} = {}", f->var, block_));
+      continue;
+    }
+    values.push_back(fmt::format("{} = element / {} % {}", f->var, elements, f->size));
+    elements *= f->size;
+  }
+  out_.line("#pragma unroll");
+  out_.open("for (int element = 0; element < {}; ++element) {{", elements);
+  out_.line("const int {};", fmt::join(values, ", "));
+  return 1;
+}
+
 void Emitter::close_loops(int count) {
   for (int i = 0; i < count; ++i) out_.close();
 }

@@ -97,6 +97,7 @@ class Emitter {
   /// Loops over the registers of a tile; digits inside runs, and `zero`, are constants 0.
   int open_loops(const std::vector<ir::AxisId>& axes, const Runs& runs,
                  const Factor* zero = nullptr);
+  int open_loop(const std::vector<ir::AxisId>& axes);  ///< the same without runs, in one loop
   void close_loops(int count);
   /// Registers of a value and the place of an element among them, as text over the digits.
   int register_count(const ir::Value* value);

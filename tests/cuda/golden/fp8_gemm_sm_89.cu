@@ -43,17 +43,9 @@ extern "C" __global__ void __launch_bounds__(128, 1) fp8_gemm(
     // fold, 3 stages
     float fold_33[24];
     #pragma unroll
-    for (int BM_i16 = 0; BM_i16 < 2; ++BM_i16) {
-      #pragma unroll
-      for (int BN_i8 = 0; BN_i8 < 3; ++BN_i8) {
-        #pragma unroll
-        for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-          #pragma unroll
-          for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-            fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1] = 0.0f;
-          }
-        }
-      }
+    for (int element = 0; element < 24; ++element) {
+      const int BN_i1 = element / 1 % 2, BM_i8 = element / 2 % 2, BN_i8 = element / 4 % 3, BM_i16 = element / 12 % 2;
+      fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1] = 0.0f;
     }
     {
       const int trips = int(ceil_div_11);
@@ -171,17 +163,9 @@ extern "C" __global__ void __launch_bounds__(128, 1) fp8_gemm(
           multiply<MmaE4m3E4m3, 2, 3, 4, 128>(dot_29, ring_address + stage * 14720 + 0, ring_address + stage * 14720 + 8192, m_lane, n_lane);
         }
         #pragma unroll
-        for (int BM_i16 = 0; BM_i16 < 2; ++BM_i16) {
-          #pragma unroll
-          for (int BN_i8 = 0; BN_i8 < 3; ++BN_i8) {
-            #pragma unroll
-            for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-              #pragma unroll
-              for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-                fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i16 * 2 + BM_i8] * sb_18[BN_i8]), fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
-              }
-            }
-          }
+        for (int element = 0; element < 24; ++element) {
+          const int BN_i1 = element / 1 % 2, BM_i8 = element / 2 % 2, BN_i8 = element / 4 % 3, BM_i16 = element / 12 % 2;
+          fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1], (sa_22[BM_i16 * 2 + BM_i8] * sb_18[BN_i8]), fold_33[BM_i16 * 12 + BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
         }
         if (++stage == 3) stage = 0;
       }

@@ -164,14 +164,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
     // fold, 4 stages
     float fold_33[32];
     #pragma unroll
-    for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
-      #pragma unroll
-      for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-        #pragma unroll
-        for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-          fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = 0.0f;
-        }
-      }
+    for (int element = 0; element < 32; ++element) {
+      const int BN_i1 = element / 1 % 2, BM_i8 = element / 2 % 2, BN_i8 = element / 4 % 8;
+      fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = 0.0f;
     }
     if (begin > 0 && share.in_turn(ctas)) {  // another CTA had the trips before
       for (int from = cta - 1 + thread; from < cta; from += 256)
@@ -268,14 +263,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         if (lane == 0) mbarrier_arrive(empty + 8 * done);
         ready = mbarrier_test(full + 8 * stage, phase);
         #pragma unroll
-        for (int BN_i8 = 0; BN_i8 < 8; ++BN_i8) {
-          #pragma unroll
-          for (int BM_i8 = 0; BM_i8 < 2; ++BM_i8) {
-            #pragma unroll
-            for (int BN_i1 = 0; BN_i1 < 2; ++BN_i1) {
-              fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
-            }
-          }
+        for (int element = 0; element < 32; ++element) {
+          const int BN_i1 = element / 1 % 2, BM_i8 = element / 2 % 2, BN_i8 = element / 4 % 8;
+          fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1] = fmaf(dot_29[BN_i8 * 4 + BM_i8 * 2 + BN_i1], mul_41[BM_i8], fold_33[BN_i8 * 4 + BM_i8 * 2 + BN_i1]);
         }
       }
       if (begin < end && column > 0) {  // the last slot wasn't read whole
