@@ -494,6 +494,15 @@ TEST(Lowering, SumsNeedNoZerosBeforeTheFirstProduct) {
               Not(HasSubstr("_zeros[")));
 }
 
+// Where an epilogue takes NVRTC long, there are fewer copies of a trip.
+TEST(Lowering, LongEpiloguesHaveFewTripsPerIteration) {
+  const std::string text = gemm_bias_gelu().with({BM(256), BN(128)}).emit(kSizes);
+  EXPECT_THAT(text, HasSubstr("for (int base = begin; base < end; base += 2)"));
+  EXPECT_THAT(text, Not(HasSubstr("_zeros[")));
+  EXPECT_THAT(gemm_bias_gelu().with({BM(128), BN(64)}).emit(kSizes),
+              HasSubstr("for (int base = begin + 1; base < end; base += 4)"));
+}
+
 // What ptxas would compute anew in every trip is taken from a shuffle, and the barrier of the stage
 // before from the trip before.
 TEST(Lowering, TripsOfSumsInPlaceComputeLittle) {
