@@ -184,6 +184,29 @@ void Emitter::ask_stage() {
   out_.line("ready = mbarrier_test(full + 8 * stage, phase);");
 }
 
+// Frees a trip's stage. The arrival's address depends on the small tiles read from it, as a panel's
+// does on what was read there (release_panel).
+void Emitter::leave_stage(const FoldPlan& plan, const std::string& stage) {
+  const std::string barrier = "empty + 8 * " + stage;
+  if (plan.small.empty()) return release_stage(barrier);
+  out_.open("{{");
+  out_.line("u32 bits = 0;");
+  for (const SmallLoad& s : plan.small) {
+    const ir::Value* v = s.load->result();
+    const std::string name = name_of(v);
+    if (v->type.is_scalar()) {
+      out_.line("bits |= bits_of({});", name);
+      continue;
+    }
+    out_.line("#pragma unroll");
+    out_.line("for (int i = 0; i < {}; ++i) bits |= bits_of({}[i]);", register_count(v), name);
+  }
+  // One lane speaks for all that read.
+  if (plan_.stage_lanes() == 1) out_.line("__syncwarp();");
+  release_stage(barrier + " + (bits & nothing)");
+  out_.close();
+}
+
 // Waits for one block of a trip's dots and computes what depends on it.
 void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& suffix,
                            int pending) {
@@ -204,9 +227,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
     if (plan.outer) out_.line("pin_registers({});", names_[plan.outer->op->result()]);
   }
   if (last && !plan.stage_used_late) {
-    // One lane speaks for all that read small tiles from the stage.
-    if (!plan.small.empty() && plan_.stage_lanes() == 1) out_.line("__syncwarp();");
-    release_stage("empty + 8 * " + (counts ? "done" : stage_));
+    leave_stage(plan, counts ? "done" : stage_);
     if (counts) ask_stage();
   }
   if (last && plan.panel_step > 0 && !plan.panels_ahead) release_read_panel(plan);
@@ -224,7 +245,7 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
   }
   if (last && plan.stage_used_late) {
     out_.line("__syncwarp();");
-    release_stage("empty + 8 * " + stage_);
+    leave_stage(plan, stage_);
     if (plan.sets == 1) {
       next_stage("stage", "phase");
       ask_stage();

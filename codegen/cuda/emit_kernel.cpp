@@ -402,8 +402,9 @@ void Emitter::consumer() {
                                       [&](const FoldPlan& f) { return counts_columns(f); });
       out_.line("int slot = 0{};", counts ? ", column = 0" : "");
       out_.line("u32 slot_phase = 0;");
-      out_.line("const u32 nothing = threadIdx.y;  // 0, unknown to the compiler");
     }
+    if (plan_.panel_bytes > 0 || plan_.loader_warps() > 0)
+      out_.line("const u32 nothing = threadIdx.y;  // 0, unknown to the compiler");
     if (plan_.orders_consumers()) {
       out_.line("if (warpgroup == {}) named_barrier_arrive(2, 256);", plan_.consumers - 1);
     }

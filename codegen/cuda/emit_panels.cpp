@@ -352,7 +352,7 @@ void Emitter::release_panel(const FoldPlan& plan, bool in_loop) {
     for (const PanelLoad& p : plan.panels) {
       int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
       out_.line("#pragma unroll");
-      out_.line("for (int i = 0; i < {}; ++i) bits |= bit_cast<u32>({}_next[i]);", count,
+      out_.line("for (int i = 0; i < {}; ++i) bits |= bits_of({}_next[i]);", count,
                 name_of(p.load->result()));
     }
   } else {

@@ -301,6 +301,7 @@ class Emitter {
   void in_place_loop(const FoldPlan& plan);
   void no_trips(const FoldPlan& plan);
   void release_stage(const std::string& barrier);
+  void leave_stage(const FoldPlan& plan, const std::string& stage);
   void advance(const std::string& place, const std::string& phase, int depth, int step = 1);
   void next_stage(const std::string& stage, const std::string& phase);
   bool depends_on_dots(const FoldPlan& plan, const ir::Value* value) const;

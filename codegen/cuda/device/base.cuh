@@ -65,6 +65,14 @@ __device__ __forceinline__ To bit_cast(From x) {
   memcpy(&y, &x, sizeof(To));
   return y;
 }
+// For what has to wait until a value is known.
+template <class T>
+__device__ __forceinline__ u32 bits_of(T x) {
+  return u32(x);
+}
+__device__ __forceinline__ u32 bits_of(float x) {
+  return bit_cast<u32>(x);
+}
 
 template <class T>
 __device__ __forceinline__ T int_abs(T x) {

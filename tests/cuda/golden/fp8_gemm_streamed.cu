@@ -208,9 +208,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
           column = 0;
           u32 bits = 0;
           #pragma unroll
-          for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
+          for (int i = 0; i < 1; ++i) bits |= bits_of(sb_18_next[i]);
           #pragma unroll
-          for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
+          for (int i = 0; i < 2; ++i) bits |= bits_of(sa_22_next[i]);
           __syncwarp();
           if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
           if (++slot == 2) {
@@ -272,9 +272,9 @@ extern "C" __global__ void __launch_bounds__(384, 1) fp8_gemm(
         column = 0;
         u32 bits = 0;
         #pragma unroll
-        for (int i = 0; i < 1; ++i) bits |= bit_cast<u32>(sb_18_next[i]);
+        for (int i = 0; i < 1; ++i) bits |= bits_of(sb_18_next[i]);
         #pragma unroll
-        for (int i = 0; i < 2; ++i) bits |= bit_cast<u32>(sa_22_next[i]);
+        for (int i = 0; i < 2; ++i) bits |= bits_of(sa_22_next[i]);
         __syncwarp();
         if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot + (bits & nothing));
         if (++slot == 2) {
