@@ -105,6 +105,7 @@ void Emitter::barrier_setup() {
     const int areas = plan_.consumers * plan_.staging_slots();
     out_.line("const u32 store_full = ring_address + {}, store_free = store_full + {};",
               plan_.store_barrier_offset, 8 * areas);
+    if (plan_.lends_stage) out_.line("const u32 returned = store_free + {};", 8 * areas);
   }
   if (plan_.schedule.split_fold > 1)
     out_.line("const u32 sums = ring_address + {}, sums_full = ring_address + {};",
@@ -138,6 +139,7 @@ void Emitter::barrier_setup() {
     out_.line("mbarrier_init(store_full + 8 * s, 128);");
     out_.line("mbarrier_init(store_free + 8 * s, 1);");
     out_.close();
+    if (plan_.lends_stage) out_.line("mbarrier_init(returned, {});", plan_.store_warps);
   }
   out_.line("mbarrier_fence_init();");
   out_.close();
@@ -262,10 +264,15 @@ void Emitter::produce_box(const TmaLoad& t, int chunk, int piece) {
 void Emitter::produce_fold(const FoldPlan& fold) {
   out_.open("{{");
   fold_bounds(*fold.fold);
+  if (plan_.lends_stage) {
+    name_lent_stage();
+    out_.line("bool is_lent = tile >= int(gridDim.x);  // by a tile before");
+  }
   out_.line("#pragma unroll 1");
   out_.open("for (int trip = begin; trip < end; ++trip) {{");
   name_index(*fold.fold, "trip");
   out_.line("mbarrier_wait(empty + 8 * stage, phase ^ 1);");
+  if (plan_.lends_stage) get_stage_back("is_lent && stage == lent");
   out_.line("const u32 to = ring_address + stage * {};", plan_.stage_bytes);
   int bytes = 0;
   for (const TmaLoad& t : fold.tma) bytes += t.bytes;
@@ -278,6 +285,15 @@ void Emitter::produce_fold(const FoldPlan& fold) {
   for (const TmaLoad* t : loads) produce_tma(*t);
   advance("stage", "phase", plan_.stages);
   out_.close();
+  if (plan_.lends_stage) get_stage_back("is_lent");  // of few trips, none came to it
+  out_.close();
+}
+
+void Emitter::get_stage_back(const std::string& condition) {
+  out_.open("if ({}) {{", condition);
+  out_.line("mbarrier_wait(returned, returned_phase);");
+  out_.line("returned_phase ^= 1;");
+  out_.line("is_lent = false;");
   out_.close();
 }
 
@@ -354,7 +370,10 @@ void Emitter::produce_tiles(Role role) {
       out_.line("bool unsettled = false;");
     }
   }
-  if (role == Role::bulk_copies) name_policies();
+  if (role == Role::bulk_copies) {
+    if (plan_.lends_stage) out_.line("u32 returned_phase = 0;");
+    name_policies();
+  }
   tile_loop_open();
   for (const FoldPlan& f : plan_.folds) {
     if (role == Role::bulk_copies) produce_fold(f);

@@ -188,17 +188,18 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
 // Where a part is staged, in the ring's bytes or addresses.
 std::string Emitter::staging_text(const std::string& ring, const std::string& warpgroup,
                                   int part) const {
-  const std::string slots = std::to_string(plan_.store_offset);
-  return fmt::format("{} + {} + {} * {}", ring,
-                     has_own_place(part)
-                         ? fmt::format("(last ? {} : {})", plan_.last_place(part / 2), slots)
-                         : slots,
-                     warpgroup, plan_.store_bytes);
+  std::string from = std::to_string(plan_.store_offset);
+  if (has_own_place(part)) {
+    const int place = plan_.own_place(part / 2);
+    from = plan_.lends_stage ? fmt::format("lent * {} + {}", plan_.stage_bytes, place)
+                             : fmt::format("(last ? {} : {})", place, from);
+  }
+  return fmt::format("{} + {} + {} * {}", ring, from, warpgroup, plan_.store_bytes);
 }
 
-// Whether a part waits for a slot in all tiles but a CTA's last one.
+// Whether a part needs no slot, in a CTA's last tile or in all.
 bool Emitter::has_own_place(int part) const {
-  return plan_.last_in_ring && part >= 2;
+  return (plan_.lends_stage || plan_.last_in_ring) && part >= 2;
 }
 
 void Emitter::name_staging(int part) {
@@ -206,9 +207,15 @@ void Emitter::name_staging(int part) {
             staging_text("ring", team_text("warpgroup"), part));
 }
 
-void Emitter::name_last_tile() {
+void Emitter::name_own_place() {
+  if (plan_.lends_stage) name_lent_stage();
   if (plan_.last_in_ring)
     out_.line("const bool last = tile + int(gridDim.x) >= {};  // of this CTA", tiles_text());
+}
+
+// That of the last trip, where `stage` is the next one's.
+void Emitter::name_lent_stage() {
+  out_.line("const int lent = stage < 1 ? {} : stage - 1;", plan_.stages - 1);
 }
 
 // Starts to bring the tile that is stored over to where its result will be staged.
@@ -263,7 +270,7 @@ void Emitter::copy_parts(const TmaStore& t, int part, const std::string& warpgro
 
 // Waits until there is room for a part, or for all of them (-1).
 void Emitter::await_room(const TmaStore& t, int part) {
-  if (part == 2) name_last_tile();
+  if (part == 2) name_own_place();
   const int slot = part < 0 ? 0 : part % 2;
   const std::string turn = fmt::format("{} * warpgroup + {}", plan_.staging_slots(), slot);
   if (t.staged != nullptr) {
@@ -272,18 +279,21 @@ void Emitter::await_room(const TmaStore& t, int part) {
   } else if (plan_.store_warps > 0) {
     out_.line("mbarrier_wait(store_free + 8 * ({}), store_phases >> {} & 1);", turn, slot);
   } else if (!plan_.stores_in_ring || (part <= 0 && &t != &plan_.stores.front())) {
-    if (has_own_place(part)) out_.open("if (!last) {{");
+    if (has_own_place(part)) out_.open("if (!last) {{");  // no store warp, so no stage is lent
     out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();",
               plan_.other_slot_precedes(t, part) ? 1 : 0);
     out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
     if (has_own_place(part)) out_.close();
   }
-  if (plan_.last_in_ring && part == 2) {
+  if (has_own_place(part) && part == 2) {
     // Behind the wait for the slot: before it, ptxas spills in a kernel that has all registers.
     out_.line("// for who still reads the ring");
-    out_.line(
-        "if (last) mbarrier_wait(empty + 8 * (stage < 1 ? {} : stage - 1), phase ^ (stage < 1));",
-        plan_.stages - 1);
+    if (plan_.lends_stage)
+      out_.line("mbarrier_wait(empty + 8 * lent, phase ^ (stage < 1));");
+    else
+      out_.line(
+          "if (last) mbarrier_wait(empty + 8 * (stage < 1 ? {} : stage - 1), phase ^ (stage < 1));",
+          plan_.stages - 1);
   }
 }
 
@@ -335,8 +345,10 @@ void Emitter::tma_store(const TmaStore& t) {
 // The store warps' side. Each warpgroup's staging area has one slot or two; a slot goes from free
 // to full and back. All are free when a store begins. Of two, one is freed when the other has been
 // sent off: by the warp of this warpgroup, or by that of all once it has sent off the part of each.
+// Where a stage is lent, slots are freed when all parts have been sent off, and then that stage.
 void Emitter::begin_stores() {
   out_.line("u32 store_phases = 0;");
+  if (plan_.lends_stage) out_.line("int stage = 0;  // of the trip behind the tile's last one");
   if (plan_.stages_loads()) return;
   const bool one = plan_.store_warps == 1;  // sends off the parts of all
   const int slots = plan_.staging_slots();
@@ -373,6 +385,16 @@ void Emitter::send_part(const TmaStore& t, int part) {
     // Of staged loads, what the next tile adds to takes the slot.
     if (t.staged == nullptr) out_.line("{}", free_text(read));
   };
+  if (plan_.lends_stage) {
+    if (part + 2 < t.parts()) out_.line("{}  // has its own room", free_text(slot));
+    if (part + 1 < t.parts()) return;
+    // What has the slots was sent off first.
+    free_read(0, part);
+    free_read(1, part - 1);
+    out_.line("tma_store_wait_read<0>();");
+    out_.line("mbarrier_arrive(returned);");
+    return;
+  }
   if (plan_.last_in_ring && part + 2 < t.parts())
     out_.line("if (last) {}  // has its own room", free_text(slot));
   const bool but_last = plan_.last_in_ring && part > 0;
@@ -383,7 +405,13 @@ void Emitter::send_part(const TmaStore& t, int part) {
 }
 
 void Emitter::send_tile() {
-  name_last_tile();
+  if (plan_.lends_stage) {
+    out_.open("{{");
+    fold_bounds(*plan_.folds[0].fold);
+    out_.line("stage = (stage + end - begin) % {};", plan_.stages);
+    out_.close();
+  }
+  name_own_place();
   for (const TmaStore& t : plan_.stores) {
     if (t.staged == nullptr) continue;
     out_.open("{}{{", each_sender());

@@ -155,7 +155,9 @@ class Emitter {
   std::string staging_text(const std::string& ring, const std::string& warpgroup, int part) const;
   bool has_own_place(int part) const;
   void name_staging(int part);
-  void name_last_tile();
+  void name_own_place();
+  void name_lent_stage();
+  void get_stage_back(const std::string& condition);
   void await_room(const TmaStore& t, int part);
   std::string each_sender() const;
   std::string free_text(int slot) const;

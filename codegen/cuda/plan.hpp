@@ -285,8 +285,9 @@ struct Plan {
   /// Warps of the producer that send off what is staged, so that consumers go on to the next tile:
   /// none, one, or one for each consumer.
   int store_warps = 0;
-  /// Of a CTA's last tile, the parts that would wait for a slot are staged where the ring was.
-  bool last_in_ring = false;
+  /// The parts that would wait for a slot are staged in the stage of the tile's last trip, which
+  /// the ring has back once they were read; or, of a CTA's last tile, where the ring was.
+  bool lends_stage = false, last_in_ring = false;
   /// Where the parts of a split fold's sums come together: apart from the ring, or in it.
   int sums_offset = 0, sums_bytes = 0, sums_barrier_offset = 0;
   bool sums_apart = false;
@@ -337,9 +338,9 @@ struct Plan {
   int loader_warps() const;  ///< of the producer, that gather small tiles
   int panel_warps() const;   ///< of the producer, that bring panels
   int spare_warps() const;   ///< of the producer, for stores
-  /// Where in the ring, in a CTA's last tile, the first warpgroup stages the parts of a turn at
-  /// both slots, from 1 on; those of turn 0 have the slots.
-  int last_place(int turn) const { return (turn - 1) * consumers * store_bytes; }
+  /// Where in the ring or the lent stage the first warpgroup stages the parts of a turn at both
+  /// slots, from 1 on; those of turn 0 have the slots.
+  int own_place(int turn) const { return (turn - 1) * consumers * store_bytes; }
   bool transposes() const;  ///< some panel
   /// Of a warp that frees a stage, the lanes that speak for themselves: racecheck wants each
   /// reader's word for what lanes of loader warps put there.

@@ -46,6 +46,7 @@ void Planner::plan_shared_memory() {
                  (plan_.stages_loads() ? plan_.teams * plan_.consumers : 0);
   plan_.store_barrier_offset = plan_.barrier_offset + 8 * barriers;
   if (plan_.store_warps > 0) barriers += 2 * plan_.staging_slots() * plan_.consumers;
+  if (plan_.lends_stage) ++barriers;
   plan_.sums_barrier_offset = plan_.barrier_offset + 8 * barriers;
   if (schedule().split_fold > 1) ++barriers;
   plan_.shared_bytes = plan_.barrier_offset + (plan_.specialized ? 8 * barriers : 0);

@@ -145,9 +145,16 @@ void Planner::choose_store_warps() {
   }
   const int each = plan_.consumers <= plan_.spare_warps() ? plan_.consumers : 0;
   plan_.store_warps = !by_warp ? 0 : apart ? each : 1;
-  plan_.last_in_ring =
-      apart && stores_follow_fold() && plan_.cluster_position < 0 &&
-      plan_.last_place((plan_.stores[0].parts() + 1) / 2) <= plan_.stages * plan_.stage_bytes;
+  if (!apart || !stores_follow_fold() || plan_.cluster_position >= 0) return;
+  const int bytes = plan_.own_place((plan_.stores[0].parts() + 1) / 2);
+  // Beside many sums and a long epilogue, the place of the stage would spill.
+  constexpr int kManySums = 112, kShortEpilogue = 8;
+  int sums = 0;
+  for (const ir::Value* v : plan_.folds[0].fold->results) sums += register_count(v);
+  const bool has_registers =
+      sums <= kManySums || epilogue_instructions(function_) <= kShortEpilogue;
+  plan_.lends_stage = plan_.store_warps > 0 && has_registers && bytes <= plan_.stage_bytes;
+  plan_.last_in_ring = !plan_.lends_stage && bytes <= plan_.stages * plan_.stage_bytes;
 }
 
 // Bytes of shared memory that stores have for themselves.

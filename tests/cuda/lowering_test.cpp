@@ -98,30 +98,39 @@ TEST(Lowering, PartsOfAnyNumberTakeTurns) {
 }
 
 // Apart, no consumer waits for another's copies, for each has a warp that sends off its parts or,
-// where the producer's have something else to do, does it by itself; and the parts of a CTA's last
-// tile don't wait at all, as they have the room of the ring.
+// where the producer's have something else to do, does it by itself. From the third on, parts don't
+// wait at all: the ring lends them the stage of the tile's last trip or, without such warps, has
+// room for those of a CTA's last tile.
 TEST(Lowering, ConsumersStoreApart) {
   const auto gemm = tensor_wise().with({BM(128), BN(256)});
   const auto gradient = weight_gradient().with({BM(128), BN(136), outer_products()});
-  const auto once = [](const std::string& text) {
-    const std::regex wait("if \\(last\\) mbarrier_wait\\(empty \\+ 8 \\* \\(stage < 1 \\? ");
-    return std::distance(std::sregex_iterator(text.begin(), text.end(), wait), {}) == 1;
+  const auto count = [](const std::string& text, const char* pattern) {
+    const std::regex regex(pattern);
+    return std::distance(std::sregex_iterator(text.begin(), text.end(), regex), {});
   };
   const std::string apart = gemm.with({stores_apart()}).emit(kSizes);
   EXPECT_THAT(apart, AllOf(HasSubstr("const int w = warp - 10;"),
-                           HasSubstr("staging = ring + (last ? 0 : 196608) + warpgroup * 16384;"),
-                           HasSubstr("staging = ring_address + (last ? 0 : 196608) + w * 16384;"),
-                           HasSubstr("tma_store_wait_read<1>()"),
-                           Not(HasSubstr("tma_store_wait_read<2>()"))));
-  EXPECT_TRUE(once(apart));
+                           HasSubstr("staging = ring + lent * 49152 + 0 + warpgroup * 16384;"),
+                           HasSubstr("staging = ring_address + lent * 49152 + 0 + w * 16384;"),
+                           HasSubstr("stage = (stage + end - begin) % 4;"),
+                           HasSubstr("bool is_lent = tile >= int(gridDim.x);"),
+                           HasSubstr("if (is_lent && stage == lent) {"),
+                           HasSubstr("mbarrier_init(returned, 2);")));
+  EXPECT_EQ(count(apart, "mbarrier_wait\\(empty \\+ 8 \\* lent, "), 1);
+  EXPECT_EQ(count(apart, "const int lent = stage < 1 \\? 3 : stage - 1;"), 3);
+  EXPECT_THAT(apart,
+              ContainsRegex("store_phases \\^= 2;\n *tma_store_wait_read<3>\\(\\);\n.*w \\+ 0\\)"
+                            "\\);\n *tma_store_wait_read<2>\\(\\);\n.*w \\+ 1\\)\\);\n *"
+                            "tma_store_wait_read<0>\\(\\);\n *mbarrier_arrive\\(returned\\);"));
   // Five parts, of which the last has a place behind the third and fourth.
   const std::string threads = gradient.with({stores_apart()}).emit(kSizes);
   EXPECT_THAT(threads, AllOf(HasSubstr("staging = ring + (last ? 0 : "),
                              HasSubstr("staging = ring + (last ? 32768 : "),
                              HasSubstr("if (thread % 128 == 0) tma_store_wait_read<1>();"),
                              Not(HasSubstr("store_free"))));
-  EXPECT_TRUE(once(threads));
-  EXPECT_THAT(gemm.with({stores_apart(), cluster(2, BM)}).emit(kSizes), Not(HasSubstr("last ?")));
+  EXPECT_EQ(count(threads, "if \\(last\\) mbarrier_wait\\(empty \\+ 8 \\* \\(stage < 1 \\? "), 1);
+  EXPECT_THAT(gemm.with({stores_apart(), cluster(2, BM)}).emit(kSizes),
+              AllOf(Not(HasSubstr("last ?")), Not(HasSubstr("lent"))));
   for (const auto& all : {gemm.with({stores_apart(false)}).emit(kSizes),
                           gradient.with({stores_apart(false)}).emit(kSizes)}) {
     EXPECT_THAT(all, AllOf(Not(HasSubstr("last ?")), HasSubstr("if (warp == 11) {  // stores"),

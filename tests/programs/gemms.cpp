@@ -432,7 +432,7 @@ OCTILE_PROGRAM(gemm_fast_accumulate) {
 }
 // Parts of several tiles take turns in two slots: three of 64 columns or two and one of 8, by a
 // warp of all, one of each, or threads; wide ones between narrow ones, which leaves room for a
-// stage. The last tile of each CTA has more room, where the ring was: of many trips and of one.
+// stage. The third part and the fourth have the stage of the last trip, of many and of one.
 OCTILE_PROGRAM(stores_in_parts) {
   fast_sums<bf16>(t, "parts", {{1096, 2128, 16}, {200, 392, 1040}}, kBf16,
                   {{BM(64), BN(192), epilogue_overlap(false)},
