@@ -131,6 +131,13 @@ TEST(Lowering, ConsumersStoreApart) {
   EXPECT_EQ(count(threads, "if \\(last\\) mbarrier_wait\\(empty \\+ 8 \\* \\(stage < 1 \\? "), 1);
   EXPECT_THAT(gemm.with({stores_apart(), cluster(2, BM)}).emit(kSizes),
               AllOf(Not(HasSubstr("last ?")), Not(HasSubstr("lent"))));
+  // Where registers are short, there is none for the place of the stage.
+  const auto gelu = kernels::gemm<e4m3>("gelu", kernels::per_tensor(fast_accumulate),
+                                        kernels::with_bias<bf16>(kernels::gelu_tanh));
+  EXPECT_THAT(gelu.with({BM(128), BN(256), stores_apart()}).emit(kSizes),
+              AllOf(HasSubstr("(last ? 0 : 196608)"), Not(HasSubstr("lent"))));
+  EXPECT_THAT(gelu.with({BM(192), BN(176), stores_apart()}).emit(kSizes),
+              HasSubstr("lent * 47104"));
   for (const auto& all : {gemm.with({stores_apart(false)}).emit(kSizes),
                           gradient.with({stores_apart(false)}).emit(kSizes)}) {
     EXPECT_THAT(all, AllOf(Not(HasSubstr("last ?")), HasSubstr("if (warp == 11) {  // stores"),
