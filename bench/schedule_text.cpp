@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "octile/bench/device.hpp"
+#include "octile/codegen/schedule_knobs.hpp"
 
 namespace octile::bench {
 namespace {
@@ -45,38 +46,11 @@ Setter setter(bool Schedule::*knob) {
 }
 
 const std::map<std::string, Setter>& knobs() {
-  static const std::map<std::string, Setter> table = {
-#define OCTILE_BENCH_KNOB(name) {#name, setter(&Schedule::name)}
-      OCTILE_BENCH_KNOB(stages),
-      OCTILE_BENCH_KNOB(consumers),
-      OCTILE_BENCH_KNOB(warps),
-      OCTILE_BENCH_KNOB(ping_pong),
-      OCTILE_BENCH_KNOB(order_consumers),
-      OCTILE_BENCH_KNOB(stagger_consumers),
-      OCTILE_BENCH_KNOB(accumulators),
-      OCTILE_BENCH_KNOB(unroll),
-      OCTILE_BENCH_KNOB(ctas_per_sm),
-      OCTILE_BENCH_KNOB(cluster),
-      OCTILE_BENCH_KNOB(cluster_axis),
-      OCTILE_BENCH_KNOB(fastest_axis),
-      OCTILE_BENCH_KNOB(group_width),
-      OCTILE_BENCH_KNOB(persistent),
-      OCTILE_BENCH_KNOB(split_fold),
-      OCTILE_BENCH_KNOB(fold_teams),
-      OCTILE_BENCH_KNOB(stream_fold),
-      OCTILE_BENCH_KNOB(swap_operands),
-      OCTILE_BENCH_KNOB(mma_sync),
-      OCTILE_BENCH_KNOB(transpose_panels),
-      OCTILE_BENCH_KNOB(outer_products),
-      OCTILE_BENCH_KNOB(tile_pieces),
-      OCTILE_BENCH_KNOB(tma_store),
-      OCTILE_BENCH_KNOB(epilogue_overlap),
-      OCTILE_BENCH_KNOB(stores_apart),
-      OCTILE_BENCH_KNOB(producer_registers),
-      OCTILE_BENCH_KNOB(consumer_registers),
-      OCTILE_BENCH_KNOB(dependent_launch),
-#undef OCTILE_BENCH_KNOB
-  };
+  static const std::map<std::string, Setter> table = [] {
+    std::map<std::string, Setter> all;
+    for_each_knob([&](const char* name, auto knob) { all[name] = setter(knob); });
+    return all;
+  }();
   return table;
 }
 

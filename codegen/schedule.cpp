@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
+
+#include "octile/codegen/schedule_knobs.hpp"
+
 namespace octile {
 namespace {
 
@@ -30,36 +34,9 @@ std::string to_string(const Schedule& schedule) {
   Words words;
   for (const auto& [axis, extent] : schedule.axes) words.add(axis, extent);
   const Schedule initial;
-#define OCTILE_KNOB(knob) words.add_changed(#knob, schedule.knob, initial.knob)
-  OCTILE_KNOB(stages);
-  OCTILE_KNOB(consumers);
-  OCTILE_KNOB(warps);
-  OCTILE_KNOB(ping_pong);
-  OCTILE_KNOB(order_consumers);
-  OCTILE_KNOB(stagger_consumers);
-  OCTILE_KNOB(accumulators);
-  OCTILE_KNOB(unroll);
-  OCTILE_KNOB(cluster);
-  OCTILE_KNOB(cluster_axis);
-  OCTILE_KNOB(fastest_axis);
-  OCTILE_KNOB(group_width);
-  OCTILE_KNOB(persistent);
-  OCTILE_KNOB(ctas_per_sm);
-  OCTILE_KNOB(split_fold);
-  OCTILE_KNOB(fold_teams);
-  OCTILE_KNOB(stream_fold);
-  OCTILE_KNOB(swap_operands);
-  OCTILE_KNOB(mma_sync);
-  OCTILE_KNOB(transpose_panels);
-  OCTILE_KNOB(outer_products);
-  OCTILE_KNOB(tile_pieces);
-  OCTILE_KNOB(tma_store);
-  OCTILE_KNOB(epilogue_overlap);
-  OCTILE_KNOB(stores_apart);
-  OCTILE_KNOB(producer_registers);
-  OCTILE_KNOB(consumer_registers);
-  OCTILE_KNOB(dependent_launch);
-#undef OCTILE_KNOB
+  for_each_knob([&](std::string_view name, auto knob) {
+    words.add_changed(name, schedule.*knob, initial.*knob);
+  });
   return words.text();
 }
 
