@@ -65,5 +65,7 @@ std::vector<ir::AxisId> index_axes(const ir::Op& op, std::size_t rank);
 
 /// Instructions of one element of a tile, outside of folds: about so many.
 int epilogue_instructions(const ir::Function& function);
+/// Of an epilogue that is little more than scales and a cast.
+inline constexpr int kShortEpilogue = 8;
 
 }  // namespace octile::cuda

@@ -184,6 +184,12 @@ void Emitter::ask_stage() {
   out_.line("ready = mbarrier_test(full + 8 * stage, phase);");
 }
 
+// What an arrival has to wait for: registers that were read.
+void Emitter::add_bits(const std::string& name, int count) {
+  out_.line("#pragma unroll");
+  out_.line("for (int i = 0; i < {}; ++i) bits |= bits_of({}[i]);", count, name);
+}
+
 // Frees a trip's stage. The arrival's address depends on the small tiles read from it, as a panel's
 // does on what was read there (release_panel).
 void Emitter::leave_stage(const FoldPlan& plan, const std::string& stage) {
@@ -194,12 +200,10 @@ void Emitter::leave_stage(const FoldPlan& plan, const std::string& stage) {
   for (const SmallLoad& s : plan.small) {
     const ir::Value* v = s.load->result();
     const std::string name = name_of(v);
-    if (v->type.is_scalar()) {
+    if (v->type.is_scalar())
       out_.line("bits |= bits_of({});", name);
-      continue;
-    }
-    out_.line("#pragma unroll");
-    out_.line("for (int i = 0; i < {}; ++i) bits |= bits_of({}[i]);", register_count(v), name);
+    else
+      add_bits(name, register_count(v));
   }
   // One lane speaks for all that read.
   if (plan_.stage_lanes() == 1) out_.line("__syncwarp();");

@@ -351,9 +351,7 @@ void Emitter::release_panel(const FoldPlan& plan, bool in_loop) {
     out_.line("u32 bits = 0;");
     for (const PanelLoad& p : plan.panels) {
       int count = p.chooses_rows() ? p.rows : register_count(p.load->result());
-      out_.line("#pragma unroll");
-      out_.line("for (int i = 0; i < {}; ++i) bits |= bits_of({}_next[i]);", count,
-                name_of(p.load->result()));
+      add_bits(name_of(p.load->result()) + "_next", count);
     }
   } else {
     out_.line("fence_async_proxy();");

@@ -214,8 +214,12 @@ void Emitter::name_own_place() {
 }
 
 // That of the last trip, where `stage` is the next one's.
+std::string Emitter::stage_before() const {
+  return fmt::format("stage < 1 ? {} : stage - 1", plan_.stages - 1);
+}
+
 void Emitter::name_lent_stage() {
-  out_.line("const int lent = stage < 1 ? {} : stage - 1;", plan_.stages - 1);
+  out_.line("const int lent = {};", stage_before());
 }
 
 // Starts to bring the tile that is stored over to where its result will be staged.
@@ -291,9 +295,7 @@ void Emitter::await_room(const TmaStore& t, int part) {
     if (plan_.lends_stage)
       out_.line("mbarrier_wait(empty + 8 * lent, phase ^ (stage < 1));");
     else
-      out_.line(
-          "if (last) mbarrier_wait(empty + 8 * (stage < 1 ? {} : stage - 1), phase ^ (stage < 1));",
-          plan_.stages - 1);
+      out_.line("if (last) mbarrier_wait(empty + 8 * ({}), phase ^ (stage < 1));", stage_before());
   }
 }
 

@@ -156,6 +156,7 @@ class Emitter {
   bool has_own_place(int part) const;
   void name_staging(int part);
   void name_own_place();
+  std::string stage_before() const;
   void name_lent_stage();
   void get_stage_back(const std::string& condition);
   void await_room(const TmaStore& t, int part);
@@ -303,6 +304,7 @@ class Emitter {
   void in_place_loop(const FoldPlan& plan);
   void no_trips(const FoldPlan& plan);
   void release_stage(const std::string& barrier);
+  void add_bits(const std::string& name, int count);
   void leave_stage(const FoldPlan& plan, const std::string& stage);
   void advance(const std::string& place, const std::string& phase, int depth, int step = 1);
   void next_stage(const std::string& stage, const std::string& phase);

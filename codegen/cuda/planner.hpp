@@ -114,6 +114,7 @@ class Planner {
   void plan_blocks(FoldPlan& f);
   void choose_unroll(FoldPlan& f);
   void check_registers(const FoldPlan& f);
+  int sum_registers(const FoldPlan& f);
   int panel_registers(const FoldPlan& f);
   int registers_of_a_trip(const FoldPlan& f);
   void spare_registers();

@@ -127,7 +127,7 @@ class Settler {
   // behind long epilogues, nor in long folds of one block.
   bool gains_by_stagger(const ir::Function& bound, const Plan& plan) const {
     constexpr std::int64_t kShortFold = 16;
-    constexpr int kShortEpilogue = 8, kLeastColumns = 80;
+    constexpr int kLeastColumns = 80;
     if (!plan.why_not_staggered().empty() || plan.folds.size() != 1 || plan.teams > 1 ||
         plan.schedule.stream_fold || epilogue_instructions(bound) > kShortEpilogue)
       return false;
