@@ -310,7 +310,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
     column_ = -1;
   }
   end_pairs(plan);
-  hand_on_turn(plan);
+  if (!plan.in_place) hand_on_turn(plan);
   if (plan_.shares_trips()) out_.close();
   current_fold_ = nullptr;
   block_values_.clear();
@@ -522,6 +522,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   out_.line("full_before = full_now;");
   next_stage("stage", "phase");
   out_.close();
+  hand_on_turn(plan);  // so that the next team's first product queues behind this one's last
   out_.line("wgmma_wait<0>();");
   out_.line("pin_registers({});", array);
   if (!peeled) out_.open("if (begin < end) {{");
@@ -537,6 +538,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
 void Emitter::no_trips(const FoldPlan& plan) {
   out_.close("} else {");
   out_.line("{{");
+  if (plan.in_place) hand_on_turn(plan);
   begin_carried(*plan.fold);
   for (const ir::Value* v : plan.fold->results) out_.line("pin_registers({});", names_.at(v));
   out_.line("}}");

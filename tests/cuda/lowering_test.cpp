@@ -356,6 +356,17 @@ TEST(Lowering, PingPongHandsOnTheTurnOncePerTile) {
   EXPECT_THAT(fp8_gemm().with({BM(128), BN(128)}).emit(kSizes), Not(HasSubstr("team")));
 }
 
+// The next team's first product queues behind the last one, which nobody waits for until then.
+TEST(Lowering, TeamsWithSumsInPlaceHandOnTheTurnUnderTheirLastProduct) {
+  const auto hands_on_early = ContainsRegex(
+      "}\n *named_barrier_arrive\\(4 \\+ \\(team \\+ 1\\) % 2, 256\\);.*\n *wgmma_wait<0>\\(\\);");
+  const std::string text = tensor_wise().with({BM(128), BN(128), ping_pong()}).emit(kSizes);
+  EXPECT_THAT(text, hands_on_early);
+  // Without trips, too.
+  EXPECT_THAT(text, ContainsRegex("} else \\{\n *\\{\n *named_barrier_arrive\\(4 "));
+  EXPECT_THAT(fp8_gemm().with({BM(128), BN(128), ping_pong()}).emit(kSizes), Not(hands_on_early));
+}
+
 // An epilogue that runs under another tile's products pays where folds are short. Sums that are
 // promoted leave the tensor core idle when one team has it alone.
 TEST(Lowering, ShortFoldsInPlaceTakeTurns) {
