@@ -23,7 +23,8 @@ struct Schedule {
   int consumers = automatic;   ///< consumer warpgroups (128 threads each); without a dot: warps / 4
   int warps = automatic;       ///< warps of a kernel without a dot, or of one with mma_sync
   bool ping_pong = false;      ///< two consumers take tiles in turn instead of sharing each
-  int order_consumers = -1;    ///< consumers take turns at the tensor core per block; -1 automatic
+  int order_consumers = -1;    ///< consumers take turns at the tensor core: per block, or with sums
+                               ///< in place at the end of a tile; -1 automatic
   int stagger_consumers = -1;  ///< 1: of consumers that waited for the same operands, each goes on
                                ///< the time of a product after the one before it; -1 automatic
   int accumulators = automatic;  ///< sets: 2 issues a block of 64 rows before promoting the last

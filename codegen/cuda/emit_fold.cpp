@@ -10,6 +10,8 @@ using ir::OpKind;
 
 namespace {
 
+constexpr int kLastTripsBarrier = 12;  // and one more for each further consumer
+
 bool has_tile(const ir::Value* v) {
   return !v->type.is_scalar();
 }
@@ -145,7 +147,7 @@ void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
 // is still to come where there is one.
 void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& suffix) {
   if (plan.pipelined_dots.empty()) return;
-  if (plan_.orders_consumers()) out_.line("named_barrier_sync(2 + warpgroup, 256);");
+  if (plan_.orders_blocks()) out_.line("named_barrier_sync(2 + warpgroup, 256);");
   out_.line("wgmma_fence();");
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
@@ -158,7 +160,7 @@ void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& su
 void Emitter::commit_block(const FoldPlan& plan) {
   if (plan.pipelined_dots.empty()) return;
   out_.line("wgmma_commit();");
-  if (plan_.orders_consumers())
+  if (plan_.orders_blocks())
     out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", plan_.consumers);
 }
 
@@ -510,18 +512,37 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
     trip_body("full_before", "0");
     next_stage("stage", "phase");
   }
+  const int turn = plan_.trips_in_turn(plan);
+  // Of fewer trips, a consumer could come to its next turn before another has begun its last one.
+  const std::string has_turns = fmt::format("end - begin >= {}", plan_.stages);
+  if (turn > 0)
+    out_.line("const int turn = {} && warpgroup > 0 ? end - {} : begin - 1;", has_turns, turn);
   out_.line("#pragma unroll {}", plan.unroll);
   out_.open("for (int trip = {}; trip < end; {}) {{", peeled ? next_trip("begin") : "begin",
             stepped("trip"));
+  if (turn > 0) {
+    out_.open("if (trip == turn) {{  // until the consumer before this one has issued its last");
+    out_.line("wgmma_wait<0>();");
+    release_stage(empty_before);
+    out_.line("named_barrier_sync({} + warpgroup, 256);", kLastTripsBarrier);
+    out_.close();
+  }
   out_.line("const u32 full_now = full + 8 * stage;");
   trip_body("full_now", "1");
   out_.line("wgmma_wait<1>();");
-  if (!peeled) out_.open("if (trip > begin) {{");
+  if (turn > 0)
+    out_.open("if (trip != turn{}) {{", peeled ? "" : " && trip > begin");
+  else if (!peeled)
+    out_.open("if (trip > begin) {{");
   release_stage(empty_before);
-  if (!peeled) out_.close();
+  if (turn > 0 || !peeled) out_.close();
   out_.line("full_before = full_now;");
   next_stage("stage", "phase");
   out_.close();
+  if (turn > 0) {
+    out_.line("if ({} && warpgroup + 1 < {}) named_barrier_arrive({} + warpgroup, 256);", has_turns,
+              plan_.consumers, kLastTripsBarrier + 1);
+  }
   hand_on_turn(plan);  // so that the next team's first product queues behind this one's last
   out_.line("wgmma_wait<0>();");
   out_.line("pin_registers({});", array);

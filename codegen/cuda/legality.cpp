@@ -171,8 +171,6 @@ std::string ignored_knob(const Plan& plan) {
   }
   if (s.order_consumers == 1 && plan.consumers < 2)
     return "order_consumers=1 needs 2 consumers or more, there is 1";
-  if (s.order_consumers == 1 && in_place)
-    return "order_consumers=1 has no turns to order: fast accumulation never waits for a promotion";
   if (s.stagger_consumers == 1) {
     if (s.order_consumers == 1)
       return "order_consumers and stagger_consumers can't be combined: leave one out";

@@ -75,6 +75,17 @@ std::string Plan::why_not_staggered() const {
   return why;
 }
 
+bool Plan::orders_blocks() const {
+  return schedule.order_consumers == 1 && consumers > 1 &&
+         std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return !f.in_place; });
+}
+
+// One stage at least is left for the next tile's first trip.
+int Plan::trips_in_turn(const FoldPlan& fold) const {
+  constexpr int kTrips = 3;
+  return schedule.order_consumers == 1 && fold.in_place ? std::min(kTrips, stages - 1) : 0;
+}
+
 bool Plan::stages_loads() const {
   return std::any_of(stores.begin(), stores.end(),
                      [](const TmaStore& s) { return s.staged != nullptr; });

@@ -301,7 +301,10 @@ struct Plan {
   int ctas_per_sm = 1;
 
   /// Whether consumers take turns at the tensor core, block by block.
-  bool orders_consumers() const { return schedule.order_consumers == 1 && consumers > 1; }
+  bool orders_blocks() const;
+  /// The last trips of a fold with sums in place, which each consumer multiplies by itself, in
+  /// turn, so that its epilogue comes under the others' products; 0: all at the same time.
+  int trips_in_turn(const FoldPlan& fold) const;
   int consumer_warps() const { return teams * compute_threads / 32; }
   /// Whether teams take the trips of each tile in turn; the first one goes on with the sums.
   bool shares_trips() const { return schedule.fold_teams > 1; }

@@ -148,9 +148,10 @@ void Planner::choose_store_warps() {
   if (!apart || !stores_follow_fold() || plan_.cluster_position >= 0) return;
   const int bytes = plan_.own_place((plan_.stores[0].parts() + 1) / 2);
   // Beside many sums and a long epilogue, the place of the stage would spill.
-  constexpr int kManySums = 112;
   const bool has_registers = sum_registers(plan_.folds[0]) <= kManySums ||
                              epilogue_instructions(function_) <= kShortEpilogue;
+  // Who is first to end a tile would wait for those that still read the ring.
+  if (plan_.trips_in_turn(plan_.folds[0]) > 0) return;
   plan_.lends_stage = plan_.store_warps > 0 && has_registers && bytes <= plan_.stage_bytes;
   plan_.last_in_ring = !plan_.lends_stage && bytes <= plan_.stages * plan_.stage_bytes;
 }

@@ -94,15 +94,17 @@ class Settler {
                            plan.consumers <= kMostConsumersOfOneTile &&
                            std::none_of(plan.folds.begin(), plan.folds.end(), is_long);
         if (s.persistent < 0 && loops && at_once) settled.persistent = 0;
-        if (s.order_consumers < 0 && loops && ctas >= kManyTiles * problem_.target.sm_count &&
-            has_short_fold(bound, plan))
+        const bool few = ctas <= kFewTiles * problem_.target.sm_count * plan.ctas_per_sm;
+        const bool has_turns =
+            loops && ctas >= kManyTiles * problem_.target.sm_count && has_short_fold(bound, plan);
+        if (s.order_consumers < 0 &&
+            (has_turns || (settled.persistent != 0 && gains_by_turns(bound, plan, few))))
           settled.order_consumers = 1;
         if (s.stagger_consumers < 0 && settled.order_consumers != 1 &&
             gains_by_stagger(bound, plan))
           settled.stagger_consumers = 1;
         if (s.stores_apart < 0 && settled.persistent != 0 && plan.store_warps == 1 &&
-            plan.why_not_apart().empty() &&
-            ctas <= kFewTiles * problem_.target.sm_count * plan.ctas_per_sm)
+            plan.why_not_apart().empty() && few)
           settled.stores_apart = 1;
         if (s.fastest_axis.empty() && s.cluster == 1 && bound.grid.size() == 2)
           settled.fastest_axis = fastest_axis(bound, plan, at_once && s.split_fold == 1);
@@ -120,6 +122,16 @@ class Settler {
     if (plan.consumers < 2 || plan.folds.size() != 1) return false;
     const FoldPlan& f = plan.folds[0];
     return !f.in_place && f.sets == 1 && trips(bound, f) <= kFewTrips;
+  }
+
+  // Whether consumers had better end a tile in turn: of what was measured, with few tiles for each
+  // CTA or a long epilogue. Beside many sums, a long epilogue would spill.
+  bool gains_by_turns(const ir::Function& bound, const Plan& plan, bool has_few_tiles) const {
+    if (plan.consumers < 2 || plan.teams > 1 || !plan.persistent || plan.folds.size() != 1 ||
+        !plan.folds[0].in_place)
+      return false;
+    const bool ends_long = epilogue_instructions(bound) > kShortEpilogue;
+    return ends_long ? plan.summed_registers() <= kManySums : has_few_tiles;
   }
 
   // Whether consumers that wait together had better go on apart: of what was measured, with two

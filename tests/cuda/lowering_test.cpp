@@ -281,7 +281,8 @@ TEST(Lowering, LongEpiloguesHaveFewTripsPerIteration) {
 // What ptxas would compute anew in every trip is taken from a shuffle, and the barrier of the stage
 // before from the trip before.
 TEST(Lowering, TripsOfSumsInPlaceComputeLittle) {
-  const std::string two = tensor_wise().with({BM(128), BN(256)}).emit(kSizes);
+  const std::string two =
+      tensor_wise().with({BM(128), BN(256), order_consumers(false)}).emit(kSizes);
   EXPECT_THAT(two, HasSubstr("u32 ring_address = __shfl_sync(~0u, "));
   EXPECT_THAT(two, ContainsRegex(
                        "const u32 full_now = full \\+ 8 \\* stage;\n +mbarrier_wait\\(full_now, "));
@@ -365,6 +366,36 @@ TEST(Lowering, TeamsWithSumsInPlaceHandOnTheTurnUnderTheirLastProduct) {
   // Without trips, too.
   EXPECT_THAT(text, ContainsRegex("} else \\{\n *\\{\n *named_barrier_arrive\\(4 "));
   EXPECT_THAT(fp8_gemm().with({BM(128), BN(128), ping_pong()}).emit(kSizes), Not(hands_on_early));
+}
+
+// Each consumer multiplies a tile's last trips by itself, and its epilogue comes under the others'
+// products. Where CTAs have few tiles each, or the epilogue is long.
+TEST(Lowering, ConsumersWithSumsInPlaceEndATileInTurn) {
+  const std::string text = tensor_wise().with({BM(192), BN(176), order_consumers()}).emit(kSizes);
+  EXPECT_THAT(text,
+              HasSubstr("int turn = end - begin >= 4 && warpgroup > 0 ? end - 3 : begin - 1;"));
+  EXPECT_THAT(text,
+              ContainsRegex("if \\(trip == turn\\) \\{[^\n]*\n *wgmma_wait<0>\\(\\);\n *if \\(lane "
+                            "== 0\\) mbarrier_arrive\\(full_before \\+ 32\\);\n *"
+                            "named_barrier_sync\\(12 \\+ warpgroup, 256\\);"));
+  EXPECT_THAT(text, HasSubstr("if (end - begin >= 4 && warpgroup + 1 < 3) "
+                              "named_barrier_arrive(13 + warpgroup, 256);"));
+  EXPECT_THAT(text, Not(HasSubstr("named_barrier_sync(2 + ")));
+  const auto schedule = [](const auto& gemm, std::int64_t m, std::initializer_list<Knob> knobs) {
+    const std::string all = gemm.with(knobs).emit({{"M", m}, {"N", 4096}, {"K", 4096}});
+    return all.substr(0, all.find('\n'));
+  };
+  const auto turns = HasSubstr("order_consumers=1");
+  EXPECT_THAT(schedule(tensor_wise(), 4224, {BM(128), BN(256)}), turns);
+  EXPECT_THAT(schedule(tensor_wise(), 4225, {BM(128), BN(256)}), Not(turns));
+  EXPECT_THAT(schedule(tensor_wise(), 1024, {BM(128), BN(256)}), Not(turns));  // one tile each
+  for (const Knob& knob : {order_consumers(false), persistent(false)})
+    EXPECT_THAT(schedule(tensor_wise(), 4224, {BM(128), BN(256), knob}), Not(turns));
+  EXPECT_THAT(schedule(tensor_wise(), 2048, {BM(128), BN(128), ping_pong()}), Not(turns));
+  const auto gelu = kernels::gemm<e4m3>("gelu", kernels::per_tensor(fast_accumulate),
+                                        kernels::with_bias<bf16>(kernels::gelu_tanh));
+  EXPECT_THAT(schedule(gelu, 8192, {BM(128), BN(224)}), turns);
+  EXPECT_THAT(schedule(gelu, 4224, {BM(128), BN(256)}), Not(turns));  // would spill
 }
 
 // An epilogue that runs under another tile's products pays where folds are short. Sums that are

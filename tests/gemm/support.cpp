@@ -101,4 +101,12 @@ std::string check_exact(const Stream& stream, const Problem& problem, const Laun
   return error.empty() ? error : label(bf16_run) + ": " + error;
 }
 
+std::int64_t first_difference(const Guarded& a, const Guarded& b, const Shape& shape, int bytes) {
+  for (std::int64_t row = 0; row < shape.m; ++row) {
+    const auto length = static_cast<std::size_t>(shape.n * bytes);
+    if (std::memcmp(a.row<std::byte>(row), b.row<std::byte>(row), length) != 0) return row;
+  }
+  return -1;
+}
+
 }  // namespace octile::test

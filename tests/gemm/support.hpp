@@ -40,4 +40,7 @@ std::string launch(const Stream& stream, const Launch& run, const Operands& oper
 std::string check_exact(const Stream& stream, const Problem& problem, const Launch& run,
                         const Launch& bf16_run);
 
+/// The first row in which two outputs of elements of so many bytes differ, or -1.
+std::int64_t first_difference(const Guarded& a, const Guarded& b, const Shape& shape, int bytes);
+
 }  // namespace octile::test
