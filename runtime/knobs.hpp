@@ -77,7 +77,9 @@ inline Knob warps(int count) {
 inline Knob ping_pong(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.ping_pong = k.flag(); }, on};
 }
-/// Consumers take turns at the tensor core, block by block.
+/// Consumers take turns at the tensor core, block by block. With sums in place (fast
+/// accumulation), each multiplies a tile's last trips by itself, in turn, and its epilogue passes
+/// under the others' products.
 inline Knob order_consumers(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.order_consumers = k.number(); }, on};
 }

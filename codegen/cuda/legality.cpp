@@ -171,6 +171,9 @@ std::string ignored_knob(const Plan& plan) {
   }
   if (s.order_consumers == 1 && plan.consumers < 2)
     return "order_consumers=1 needs 2 consumers or more, there is 1";
+  if (s.order_consumers == 1 && in_place && s.stream_fold)
+    return "stream_fold and order_consumers can't be combined where dots are added in place: leave "
+           "one out";
   if (s.stagger_consumers == 1) {
     if (s.order_consumers == 1)
       return "order_consumers and stagger_consumers can't be combined: leave one out";

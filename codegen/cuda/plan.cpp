@@ -80,10 +80,12 @@ bool Plan::orders_blocks() const {
          std::any_of(folds.begin(), folds.end(), [](const FoldPlan& f) { return !f.in_place; });
 }
 
-// One stage at least is left for the next tile's first trip.
+// One stage at least is left for the next tile's first trip. Where the first trip isn't known,
+// ptxas serialises wgmma.
 int Plan::trips_in_turn(const FoldPlan& fold) const {
   constexpr int kTrips = 3;
-  return schedule.order_consumers == 1 && fold.in_place ? std::min(kTrips, stages - 1) : 0;
+  if (schedule.order_consumers != 1 || schedule.stream_fold || !fold.in_place) return 0;
+  return std::min(kTrips, stages - 1);
 }
 
 bool Plan::stages_loads() const {

@@ -127,8 +127,8 @@ class Settler {
   // Whether consumers had better end a tile in turn: of what was measured, with few tiles for each
   // CTA or a long epilogue. Beside many sums, a long epilogue would spill.
   bool gains_by_turns(const ir::Function& bound, const Plan& plan, bool has_few_tiles) const {
-    if (plan.consumers < 2 || plan.teams > 1 || !plan.persistent || plan.folds.size() != 1 ||
-        !plan.folds[0].in_place)
+    if (plan.consumers < 2 || plan.teams > 1 || !plan.persistent || plan.schedule.stream_fold ||
+        plan.folds.size() != 1 || !plan.folds[0].in_place)
       return false;
     const bool ends_long = epilogue_instructions(bound) > kShortEpilogue;
     return ends_long ? plan.summed_registers() <= kManySums : has_few_tiles;

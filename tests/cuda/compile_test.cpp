@@ -202,7 +202,6 @@ TEST(Compile, ExplicitSchedules) {
       job(tensor_scaled_gemm(), shape, {BM(128), BN(256), order_consumers()}),
       job(tensor_scaled_gemm(), shape, {BM(192), BN(176), order_consumers()}),
       job(tensor_scaled_gemm(), shape, {BM(256), BN(128), consumers(2), order_consumers()}),
-      job(tensor_scaled_gemm(), shape, {BM(128), BN(256), order_consumers(), stream_fold()}),
       job(gemm_bias_gelu(), shape, {BM(128), BN(128), stream_fold()}),
       job(gemm_bias_gelu(), shape, {BM(128), BN(128)}),
       job(gemm_bias_gelu(), shape, {BM(128), BN(128), tma_store(false), cluster(2, BM)}),

@@ -356,6 +356,8 @@ TEST(Refusals, KnobsThatAreNotLowered) {
                {{"M", 64}, {"N", 64}, {"K", 640}})},
       {"warps", refusal(gemm, {warps(8)})},
       {"order_consumers", refusal(gemm, {consumers(1), order_consumers()})},
+      {"stream_fold and order_consumers can't be combined",
+       refusal(tensor_scaled_gemm(), {BM(128), BN(64), order_consumers(), stream_fold()})},
       {"order_consumers and stagger_consumers",
        refusal(gemm, {order_consumers(), stagger_consumers()})},
       {"before the next ones, but a tile has 1; leave it out",
