@@ -49,8 +49,8 @@ struct Schedule {
                               ///< fold; 0: the room goes to the ring, parts of the tile take turns
                               ///< or, of persistent=0, it is staged in the ring; -1 automatic
   int stores_apart = -1;      ///< 1: consumers that stage parts in turn wait for their own copies
-                              ///< alone, and stage later parts in the last trip's stage; 0: for
-                              ///< those of all, which one warp sends off; -1 automatic
+                              ///< alone; 0: for those of all, which one warp sends off; -1
+                              ///< automatic
   int producer_registers = automatic;
   int consumer_registers = automatic;
   bool dependent_launch = false;  ///< programmatic dependent launch

@@ -192,13 +192,15 @@ inline Knob epilogue_overlap(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.epilogue_overlap = k.number(); }, on};
 }
 /// Of TMA stores whose parts take turns (`epilogue_overlap(false)`): each consumer waits for its
-/// own copies alone, and only with the first two parts: the others are staged in the stage of the
-/// tile's last trip, which the ring has back once they were read (true). A warp of the producer
-/// sends them off or, where these have something else to do, the consumer's own thread, which keeps
-/// no part of a CTA's last tile waiting. Or one warp sends off those of all, and they wait for each
-/// other (false). The first ends a tile sooner, which shows where CTAs have few; over many,
-/// consumers that wait for each other keep CTAs together, and what several of them read at the same
-/// time comes from the L2 once.
+/// own copies alone (true). A warp of the producer sends them off or, where these have something
+/// else to do, the consumer's own thread, which keeps no part of a CTA's last tile waiting. Or one
+/// warp sends off those of all, and they wait for each other (false). The first ends a tile sooner,
+/// which shows where CTAs have few; over many, consumers that wait for each other keep CTAs
+/// together, and what several of them read at the same time comes from the L2 once.
+///
+/// Where a warp sends them off, parts behind the first two needn't wait: they are staged in the
+/// stage of the tile's last trip, as many as it has room for, and the ring has it back once they
+/// were read.
 inline Knob stores_apart(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.stores_apart = k.number(); }, on};
 }

@@ -1,11 +1,13 @@
 // Stores through shared memory: registers to swizzled staging, from where TMA copies parts of 64
 // rows and up to 128 bytes of each, as few as make up a row. Where shared memory is better spent on
 // stages, a warpgroup has room for two parts, and fills one while the other is copied; where a CTA
-// has one tile, all parts take the place of the ring, and each is copied as soon as it is there; of
-// the last of several tiles, those behind the first two do where consumers store apart. Warps of
-// the producer send them off where they can, as consumers have the next tile to compute.
+// has one tile, all parts take the place of the ring, and each is copied as soon as it is there. Of
+// several tiles, parts behind the first two have the stage of the tile's last trip, as many as it
+// has room for. Warps of the producer send them off where they can, as consumers have the next tile
+// to compute.
 #include <algorithm>
 #include <climits>
+#include <map>
 
 #include "octile/codegen/cuda/emitter.hpp"
 
@@ -189,17 +191,12 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
 std::string Emitter::staging_text(const std::string& ring, const std::string& warpgroup,
                                   int part) const {
   std::string from = std::to_string(plan_.store_offset);
-  if (has_own_place(part)) {
+  if (plan_.has_own_place(part)) {
     const int place = plan_.own_place(part / 2);
     from = plan_.lends_stage ? fmt::format("lent * {} + {}", plan_.stage_bytes, place)
                              : fmt::format("(last ? {} : {})", place, from);
   }
   return fmt::format("{} + {} + {} * {}", ring, from, warpgroup, plan_.store_bytes);
-}
-
-// Whether a part needs no slot, in a CTA's last tile or in all.
-bool Emitter::has_own_place(int part) const {
-  return (plan_.lends_stage || plan_.last_in_ring) && part >= 2;
 }
 
 void Emitter::name_staging(int part) {
@@ -283,13 +280,14 @@ void Emitter::await_room(const TmaStore& t, int part) {
   } else if (plan_.store_warps > 0) {
     out_.line("mbarrier_wait(store_free + 8 * ({}), store_phases >> {} & 1);", turn, slot);
   } else if (!plan_.stores_in_ring || (part <= 0 && &t != &plan_.stores.front())) {
-    if (has_own_place(part)) out_.open("if (!last) {{");  // no store warp, so no stage is lent
+    if (plan_.has_own_place(part))
+      out_.open("if (!last) {{");  // no store warp, so no stage is lent
     out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();",
               plan_.other_slot_precedes(t, part) ? 1 : 0);
     out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
-    if (has_own_place(part)) out_.close();
+    if (plan_.has_own_place(part)) out_.close();
   }
-  if (has_own_place(part) && part == 2) {
+  if (plan_.has_own_place(part) && part == 2) {
     // Behind the wait for the slot: before it, ptxas spills in a kernel that has all registers.
     out_.line("// for who still reads the ring");
     if (plan_.lends_stage)
@@ -308,7 +306,7 @@ void Emitter::store_part(const TmaStore& t, int part) {
     const int column = part % static_cast<int>(t.columns.size());
     if (part >= 0 && (column < run.first || column >= run.second)) continue;
     out_.open("{{");
-    if (has_own_place(part)) name_staging(part);
+    if (plan_.has_own_place(part)) name_staging(part);
     if (t.element_bytes == 2)
       stage_matrices(t, value, part, run);
     else
@@ -347,7 +345,6 @@ void Emitter::tma_store(const TmaStore& t) {
 // The store warps' side. Each warpgroup's staging area has one slot or two; a slot goes from free
 // to full and back. All are free when a store begins. Of two, one is freed when the other has been
 // sent off: by the warp of this warpgroup, or by that of all once it has sent off the part of each.
-// Where a stage is lent, slots are freed when all parts have been sent off, and then that stage.
 void Emitter::begin_stores() {
   out_.line("u32 store_phases = 0;");
   if (plan_.lends_stage) out_.line("int stage = 0;  // of the trip behind the tile's last one");
@@ -387,16 +384,7 @@ void Emitter::send_part(const TmaStore& t, int part) {
     // Of staged loads, what the next tile adds to takes the slot.
     if (t.staged == nullptr) out_.line("{}", free_text(read));
   };
-  if (plan_.lends_stage) {
-    if (part + 2 < t.parts()) out_.line("{}  // has its own room", free_text(slot));
-    if (part + 1 < t.parts()) return;
-    // What has the slots was sent off first.
-    free_read(0, part);
-    free_read(1, part - 1);
-    out_.line("tma_store_wait_read<0>();");
-    out_.line("mbarrier_arrive(returned);");
-    return;
-  }
+  if (plan_.lends_stage) return free_places(t, part);
   if (plan_.last_in_ring && part + 2 < t.parts())
     out_.line("if (last) {}  // has its own room", free_text(slot));
   const bool but_last = plan_.last_in_ring && part > 0;
@@ -404,6 +392,32 @@ void Emitter::send_part(const TmaStore& t, int part) {
   if (part > 0) free_read(1 - slot, plan_.store_warps == 1 ? plan_.consumers : 1);
   if (part < 0 || part + 1 == t.parts()) free_read(slot, 0);
   if (but_last) out_.close();
+}
+
+// Where a stage is lent: frees a slot for the part after the next one, at once if that has a place
+// of its own, else when what was in the slot has been read. Behind the last part, frees whatever
+// was read first, the lent stage among it.
+void Emitter::free_places(const TmaStore& t, int part) {
+  const int senders = plan_.store_warps == 1 ? plan_.consumers : 1, last = t.parts() - 1;
+  const auto await_read = [&](int of) {
+    out_.line("tma_store_wait_read<{}>();", senders * (part - of));
+  };
+  const auto in_slot = [&](int of) {  // the last part up to this one that has its slot
+    return plan_.has_own_place(of) ? of % 2 : of;
+  };
+  if (part + 2 <= last) {
+    const bool has_own = plan_.has_own_place(part + 2);
+    if (!has_own) await_read(in_slot(part));
+    out_.line("{}{}", free_text(part % 2), has_own ? "  // has its own room" : "");
+  }
+  if (part < last) return;
+  std::map<int, std::string> read;
+  for (const int of : {last - 1, last}) read[in_slot(of)] = free_text(of % 2);
+  read[std::min(last, 2 * plan_.own_turns + 1)] += "mbarrier_arrive(returned);";
+  for (const auto& [of, line] : read) {
+    await_read(of);
+    out_.line("{}", line);
+  }
 }
 
 void Emitter::send_tile() {

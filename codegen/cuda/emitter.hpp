@@ -152,8 +152,8 @@ class Emitter {
   void begin_stores();
   void send_tile();
   void send_part(const TmaStore& t, int part);
+  void free_places(const TmaStore& t, int part);
   std::string staging_text(const std::string& ring, const std::string& warpgroup, int part) const;
-  bool has_own_place(int part) const;
   void name_staging(int part);
   void name_own_place();
   std::string stage_before() const;

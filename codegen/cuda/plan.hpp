@@ -285,9 +285,11 @@ struct Plan {
   /// Warps of the producer that send off what is staged, so that consumers go on to the next tile:
   /// none, one, or one for each consumer.
   int store_warps = 0;
-  /// The parts that would wait for a slot are staged in the stage of the tile's last trip, which
-  /// the ring has back once they were read; or, of a CTA's last tile, where the ring was.
+  /// Of the parts that would wait for a slot, the first ones are staged in the stage of the tile's
+  /// last trip, which the ring has back once they were read; or, of a CTA's last tile, all where
+  /// the ring was. `own_turns` of both slots have room there.
   bool lends_stage = false, last_in_ring = false;
+  int own_turns = 0;
   /// Where the parts of a split fold's sums come together: apart from the ring, or in it.
   int sums_offset = 0, sums_bytes = 0, sums_barrier_offset = 0;
   bool sums_apart = false;
@@ -341,6 +343,8 @@ struct Plan {
   int loader_warps() const;  ///< of the producer, that gather small tiles
   int panel_warps() const;   ///< of the producer, that bring panels
   int spare_warps() const;   ///< of the producer, for stores
+  /// Whether a part needs no slot, in a CTA's last tile or in all.
+  bool has_own_place(int part) const { return part >= 2 && part / 2 <= own_turns; }
   /// Where in the ring or the lent stage the first warpgroup stages the parts of a turn at both
   /// slots, from 1 on; those of turn 0 have the slots.
   int own_place(int turn) const { return (turn - 1) * consumers * store_bytes; }

@@ -145,15 +145,28 @@ void Planner::choose_store_warps() {
   }
   const int each = plan_.consumers <= plan_.spare_warps() ? plan_.consumers : 0;
   plan_.store_warps = !by_warp ? 0 : apart ? each : 1;
-  if (!apart || !stores_follow_fold() || plan_.cluster_position >= 0) return;
-  const int bytes = plan_.own_place((plan_.stores[0].parts() + 1) / 2);
-  // Beside many sums and a long epilogue, the place of the stage would spill.
+  if (plan_.why_not_apart().size() > 0 || !stores_follow_fold() || plan_.cluster_position >= 0)
+    return;
+  // Beside many sums and a long epilogue, the place of the stage would spill. And who is first to
+  // end a tile in turn would wait for those that still read the ring.
   const bool has_registers = sum_registers(plan_.folds[0]) <= kManySums ||
                              epilogue_instructions(function_) <= kShortEpilogue;
-  // Who is first to end a tile would wait for those that still read the ring.
   if (plan_.trips_in_turn(plan_.folds[0]) > 0) return;
-  plan_.lends_stage = plan_.store_warps > 0 && has_registers && bytes <= plan_.stage_bytes;
-  plan_.last_in_ring = !plan_.lends_stage && bytes <= plan_.stages * plan_.stage_bytes;
+  const int turns = (plan_.stores[0].parts() - 1) / 2;  // behind the first
+  const auto turns_in = [&](int bytes) {
+    return std::min(turns, bytes / (plan_.consumers * plan_.store_bytes));
+  };
+  const int lent = turns_in(plan_.stage_bytes),
+            in_ring = turns_in(plan_.stages * plan_.stage_bytes);
+  // Of a tile that TMA adds in four parts, measured slower.
+  const bool gains = plan_.stores[0].added == nullptr || turns > 1;
+  if (plan_.store_warps > 0 && has_registers && lent > 0 && gains) {
+    plan_.lends_stage = true;
+    plan_.own_turns = lent;
+  } else if (apart && in_ring == turns) {
+    plan_.last_in_ring = true;
+    plan_.own_turns = turns;
+  }
 }
 
 // Bytes of shared memory that stores have for themselves.

@@ -36,8 +36,9 @@ TEST(Lowering, StagingInPartsMakesRoomForAStage) {
 
 // All slots are free when a store begins, so the last part's is waited for.
 TEST(Lowering, PartsOfAnyNumberTakeTurns) {
-  const std::string text =
-      tensor_wise().with({BM(128), BN(192), epilogue_overlap(false)}).emit(kSizes);
+  const std::string text = tensor_wise()
+                               .with({BM(128), BN(192), epilogue_overlap(false), order_consumers()})
+                               .emit(kSizes);
   const std::string free =
       "for \\(int w = 0; w < 2; \\+\\+w\\) mbarrier_arrive\\(store_free \\+ 8 "
       "\\* \\(2 \\* w \\+ ";
@@ -97,6 +98,37 @@ TEST(Lowering, ConsumersStoreApart) {
     EXPECT_THAT(all, AllOf(Not(HasSubstr("last ?")), HasSubstr("if (warp == 11) {  // stores"),
                            HasSubstr("tma_store_wait_read<2>()")));
   }
+}
+
+// So do parts that one warp sends off for all, as many as the stage has room for: of five, the last
+// one has the first one's slot again, once that was read. Not of four that TMA adds.
+TEST(Lowering, AStageIsLentToPartsOfAllConsumers) {
+  const auto emit = [](const auto& gemm, std::initializer_list<Knob> knobs) {
+    return gemm.with(knobs).emit({{"M", 8192}, {"N", 8192}, {"K", 4096}});
+  };
+  const auto gradient = [&](int columns) {
+    return emit(weight_gradient(), {BM(128), BN(columns), outer_products()});
+  };
+  const auto frees = [](const std::string& read, int slot, const char* why = "") {
+    return read +
+           "for \\(int w = 0; w < 2; \\+\\+w\\) mbarrier_arrive\\(store_free \\+ 8 \\* \\(2 " +
+           "\\* w \\+ " + std::to_string(slot) + "\\)\\);" + why + "\n *";
+  };
+  const auto once_read = [](int pending) {
+    return "tma_store_wait_read<" + std::to_string(pending) + ">\\(\\);\n *";
+  };
+  const std::string five = gradient(136);
+  EXPECT_THAT(five, HasSubstr("staging = ring_address + lent * 33792 + 0 + w * 16384;"));
+  EXPECT_THAT(five, HasSubstr("staging = ring + lent * 33792 + 0 + warpgroup * 16384;"));
+  const char* const own = "  // has its own room";
+  const std::string sent = "\\^= [12];\n *";
+  for (const std::string& text :
+       {sent + frees("", 0, own), sent + frees("", 1, own), sent + frees(once_read(4), 0),
+        sent + frees(once_read(6), 1) + once_read(2) + "mbarrier_arrive\\(returned\\);\n *" +
+            frees(once_read(0), 0)})
+    EXPECT_TRUE(std::regex_search(five, std::regex(text))) << text;
+  EXPECT_THAT(gradient(128), Not(HasSubstr("lent")));
+  EXPECT_THAT(emit(tensor_wise(), {BM(128), BN(256)}), HasSubstr("lent * 49152 + 0 + w * 16384"));
 }
 
 // Where CTAs have four tiles at most.
