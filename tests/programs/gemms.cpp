@@ -432,14 +432,17 @@ OCTILE_PROGRAM(gemm_fast_accumulate) {
 }
 // Parts of several tiles take turns in two slots: three of 64 columns or two and one of 8, by a
 // warp of all, one of each, or threads; wide ones between narrow ones, which leaves room for a
-// stage. The third part and the fourth have the stage of the last trip, of many and of one.
+// stage. The third part and the fourth have the stage of the last trip, of many and of one, unless
+// consumers end a tile in turn.
 OCTILE_PROGRAM(stores_in_parts) {
   fast_sums<bf16>(t, "parts", {{1096, 2128, 16}, {200, 392, 1040}}, kBf16,
                   {{BM(64), BN(192), epilogue_overlap(false)},
                    {BM(64), BN(192), ping_pong(), epilogue_overlap(false)},
                    {BM(128), BN(136), epilogue_overlap(false), stores_apart(false)},
                    {BM(128), BN(136), epilogue_overlap(false), stores_apart()},
-                   {BM(192), BN(176), stores_apart()}});
+                   {BM(128), BN(136), epilogue_overlap(false), order_consumers(false)},
+                   {BM(192), BN(176), stores_apart()},
+                   {BM(192), BN(176), stores_apart(), order_consumers(false)}});
 }
 // 136 columns: four parts of 32 and one of eight.
 OCTILE_PROGRAM(stores_in_five_parts) {
