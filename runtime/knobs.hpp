@@ -199,8 +199,9 @@ inline Knob epilogue_overlap(bool on = true) {
 /// together, and what several of them read at the same time comes from the L2 once.
 ///
 /// Where a warp sends them off, parts behind the first two needn't wait: they are staged in the
-/// stage of the tile's last trip, as many as it has room for, and the ring has it back once they
-/// were read.
+/// stage of the tile's last trip, and the ring has it back once they were read. Of consumers that
+/// store apart, all have to have room there; of others, as many as do. Not where consumers end a
+/// tile in turn (`order_consumers`), nor of up to four parts that one warp adds to what is there.
 inline Knob stores_apart(bool on = true) {
   return {[](Schedule& s, const Knob& k) { s.stores_apart = k.number(); }, on};
 }

@@ -67,7 +67,5 @@ std::vector<ir::AxisId> index_axes(const ir::Op& op, std::size_t rank);
 int epilogue_instructions(const ir::Function& function);
 /// Of an epilogue that is little more than scales and a cast.
 inline constexpr int kShortEpilogue = 8;
-/// Sums of a thread; beside more of them, a longer epilogue has no registers to spare.
-inline constexpr int kManySums = 112;
 
 }  // namespace octile::cuda

@@ -41,13 +41,14 @@ void Emitter::stream_body() {
 }
 
 std::int64_t Emitter::workspace_bytes(int ctas) const {
-  const std::int64_t sums = std::int64_t{4} * plan_.summed_registers() * plan_.compute_threads;
+  const std::int64_t sums =
+      std::int64_t{4} * plan_.sum_registers(plan_.folds[0]) * plan_.compute_threads;
   return kWorkspaceFlagBytes + sums * ctas;
 }
 
 std::string Emitter::sums_of(const std::string& cta) const {
   return fmt::format("reinterpret_cast<float*>(workspace + {}) + {}ll * {}", kWorkspaceFlagBytes,
-                     plan_.summed_registers() * plan_.compute_threads, cta);
+                     plan_.sum_registers(plan_.folds[0]) * plan_.compute_threads, cta);
 }
 
 // Lets this CTA read what those from `first` to the one before it have handed on. Each flag is seen
@@ -91,7 +92,7 @@ void Emitter::add_sums(const FoldPlan& plan) {
   out_.line("#pragma unroll 1");
   out_.open("for (int from = first_cta; from < cta; ++from) {{");
   each_sum(plan, "read_sums", ", true");
-  out_.line("sums += {};", plan_.summed_registers() * plan_.compute_threads);
+  out_.line("sums += {};", plan_.sum_registers(plan_.folds[0]) * plan_.compute_threads);
   out_.close();
   out_.close();
 }

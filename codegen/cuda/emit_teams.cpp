@@ -115,7 +115,7 @@ void Emitter::join_teams(const FoldPlan& fold) {
   const int all = plan_.teams * plan_.compute_threads;
   const auto name_sums = [&](const std::string& team) {
     out_.line("float* const sums = reinterpret_cast<float*>(ring) + {} * ({} - 1);",
-              plan_.summed_registers() * plan_.compute_threads, team);
+              plan_.sum_registers(plan_.folds[0]) * plan_.compute_threads, team);
   };
   out_.line("// sum over the {} teams", plan_.teams);
   out_.line("named_barrier_sync({}, {});", kJoinBarrier, all);

@@ -131,15 +131,15 @@ int Plan::slice_vectors(const FoldPlan& fold) const {
   return vectors;
 }
 
-int Plan::summed_registers() const {
+int Plan::sum_registers(const FoldPlan& fold) const {
   int count = 0;
-  for (const ir::Value* sum : folds[0].fold->results)
+  for (const ir::Value* sum : fold.fold->results)
     count += family.register_count(sum->type.axes, {});
   return count;
 }
 
 int Plan::team_sums_bytes() const {
-  return 4 * summed_registers() * compute_threads * (schedule.fold_teams - 1);
+  return 4 * sum_registers(folds[0]) * compute_threads * (schedule.fold_teams - 1);
 }
 
 Plan Planner::run() {

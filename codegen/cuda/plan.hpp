@@ -189,6 +189,10 @@ struct FoldPlan {
   std::vector<const PanelLoad*> all_panels() const;
 };
 
+/// Sums of a thread; beside more of them, a longer epilogue than `kShortEpilogue` has no registers
+/// to spare.
+inline constexpr int kManySums = 112;
+
 /// Rows of a part of what is stored through shared memory.
 inline constexpr int kPartRows = 64;
 
@@ -355,8 +359,8 @@ struct Plan {
   /// Vectors of four registers that each thread has of a slice of a split fold's sum, and of all.
   int slice_vectors(const ir::Value* sum) const;
   int slice_vectors(const FoldPlan& fold) const;
-  int summed_registers() const;  ///< that a thread has of the first fold's results
-  int team_sums_bytes() const;   ///< of what teams that share trips put down
+  int sum_registers(const FoldPlan& fold) const;  ///< that a thread has of its results
+  int team_sums_bytes() const;                    ///< of what teams that share trips put down
 };
 
 /// Throws ir::Error naming the limit, the amount and what would fit.

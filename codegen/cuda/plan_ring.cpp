@@ -338,13 +338,6 @@ void Planner::check_pieces(const FoldPlan& f) const {
   }
 }
 
-// That a fold's carried values take.
-int Planner::sum_registers(const FoldPlan& f) {
-  int registers = 0;
-  for (const ir::Value* v : f.fold->results) registers += register_count(v);
-  return registers;
-}
-
 // That the panels' elements of one trip take.
 int Planner::panel_registers(const FoldPlan& f) {
   int registers = 0;
@@ -378,7 +371,7 @@ void Planner::choose_unroll(FoldPlan& f) {
   constexpr int kLargeSums = 96, kSmallSums = 32, kTrips = 3, kLongTrip = 280, kLongEpilogue = 1500;
   f.unroll = std::max(1, schedule().unroll);
   if (schedule().stream_fold) return;  // with a first trip that isn't known, ptxas serialises wgmma
-  const int sums = sum_registers(f);
+  const int sums = plan_.sum_registers(f);
   if (f.in_place && schedule().unroll == 0 && (sums <= kSmallSums || plan_.consumers > 2))
     f.unroll = 2;
   f.starts_by_product = f.in_place && f.splittable;
@@ -429,7 +422,7 @@ void Planner::check_registers(const FoldPlan& f) {
         "with {}; use tiles of {} columns or fewer consumers",
         n, n / 2, kBeside, launched_registers_, (launched_registers_ - kBeside) * 2 / 8 * 8));
   }
-  const int sums = sum_registers(f);
+  const int sums = plan_.sum_registers(f);
   int dots = 0;
   for (const ir::Op* op : f.pipelined_dots)
     dots += f.in_place ? 0 : register_count(op->result()) / f.blocks;

@@ -81,6 +81,7 @@ class Planner {
   void plan_stored_over(TmaStore& store);
   bool stores_by_warp();
   void choose_store_warps();
+  void choose_own_places();
   int staging_bytes() const;
   bool stores_follow_fold() const;
   void choose_staging();
@@ -114,7 +115,6 @@ class Planner {
   void plan_blocks(FoldPlan& f);
   void choose_unroll(FoldPlan& f);
   void check_registers(const FoldPlan& f);
-  int sum_registers(const FoldPlan& f);
   int panel_registers(const FoldPlan& f);
   int registers_of_a_trip(const FoldPlan& f);
   void spare_registers();

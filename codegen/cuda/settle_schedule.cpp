@@ -90,15 +90,15 @@ class Settler {
         for (const ir::Value* extent : bound.grid)
           ctas *= static_cast<double>(ir::evaluate_scalar(bound, extent, problem_.dims));
         const bool at_once = ctas <= problem_.target.sm_count * plan.ctas_per_sm;
-        const bool loops = plan.persistent && plan.teams == 1 && !s.stream_fold &&
-                           plan.consumers <= kMostConsumersOfOneTile &&
+        const bool takes_tiles = plan.persistent && plan.teams == 1 && !s.stream_fold;
+        const bool loops = takes_tiles && plan.consumers <= kMostConsumersOfOneTile &&
                            std::none_of(plan.folds.begin(), plan.folds.end(), is_long);
         if (s.persistent < 0 && loops && at_once) settled.persistent = 0;
         const bool few = ctas <= kFewTiles * problem_.target.sm_count * plan.ctas_per_sm;
-        const bool has_turns =
-            loops && ctas >= kManyTiles * problem_.target.sm_count && has_short_fold(bound, plan);
+        const bool many = ctas >= kManyTiles * problem_.target.sm_count;
         if (s.order_consumers < 0 &&
-            (has_turns || (settled.persistent != 0 && gains_by_turns(bound, plan, few))))
+            ((loops && many && has_short_fold(bound, plan)) ||
+             (takes_tiles && settled.persistent != 0 && gains_by_turns(bound, plan, few))))
           settled.order_consumers = 1;
         if (s.stagger_consumers < 0 && settled.order_consumers != 1 &&
             gains_by_stagger(bound, plan))
@@ -124,14 +124,12 @@ class Settler {
     return !f.in_place && f.sets == 1 && trips(bound, f) <= kFewTrips;
   }
 
-  // Whether consumers had better end a tile in turn: of what was measured, with few tiles for each
-  // CTA or a long epilogue. Beside many sums, a long epilogue would spill.
+  // Whether consumers with sums in place had better end a tile in turn: of what was measured, with
+  // few tiles for each CTA or a long epilogue. Beside many sums, a long epilogue would spill.
   bool gains_by_turns(const ir::Function& bound, const Plan& plan, bool has_few_tiles) const {
-    if (plan.consumers < 2 || plan.teams > 1 || !plan.persistent || plan.schedule.stream_fold ||
-        plan.folds.size() != 1 || !plan.folds[0].in_place)
-      return false;
+    if (plan.consumers < 2 || plan.folds.size() != 1 || !plan.folds[0].in_place) return false;
     const bool ends_long = epilogue_instructions(bound) > kShortEpilogue;
-    return ends_long ? plan.summed_registers() <= kManySums : has_few_tiles;
+    return ends_long ? plan.sum_registers(plan.folds[0]) <= kManySums : has_few_tiles;
   }
 
   // Whether consumers that wait together had better go on apart: of what was measured, with two

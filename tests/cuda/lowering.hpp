@@ -20,6 +20,11 @@ inline auto weight_gradient() {
                              kernels::accumulate<f32>());
 }
 
+inline auto tensor_wise_gelu() {
+  return kernels::gemm<e4m3>("tensor_wise_gelu", kernels::per_tensor(fast_accumulate),
+                             kernels::with_bias<bf16>(kernels::gelu_tanh));
+}
+
 inline std::string fp8_text(std::initializer_list<Knob> knobs) {
   return fp8_gemm().with(knobs).emit(kSizes);
 }

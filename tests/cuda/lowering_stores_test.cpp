@@ -81,14 +81,16 @@ TEST(Lowering, ConsumersStoreApart) {
                              HasSubstr("if (thread % 128 == 0) tma_store_wait_read<1>();"),
                              Not(HasSubstr("store_free"))));
   EXPECT_EQ(count(threads, "if \\(last\\) mbarrier_wait\\(empty \\+ 8 \\* \\(stage < 1 \\? "), 1);
+  // Of six parts, the stage has room for one turn of two, the ring for both.
+  const std::string six =
+      fp8_gemm().with({BM(256), BN(112), consumers(2), stores_apart()}).emit(kSizes);
+  EXPECT_THAT(six, AllOf(HasSubstr("(last ? "), HasSubstr("store_free"), Not(HasSubstr("lent"))));
   EXPECT_THAT(gemm.with({stores_apart(), cluster(2, BM)}).emit(kSizes),
               AllOf(Not(HasSubstr("last ?")), Not(HasSubstr("lent"))));
   // Where registers are short, there is none for the place of the stage.
-  const auto gelu = kernels::gemm<e4m3>("gelu", kernels::per_tensor(fast_accumulate),
-                                        kernels::with_bias<bf16>(kernels::gelu_tanh));
-  EXPECT_THAT(gelu.with({BM(128), BN(256), stores_apart()}).emit(kSizes),
+  EXPECT_THAT(tensor_wise_gelu().with({BM(128), BN(256), stores_apart()}).emit(kSizes),
               AllOf(HasSubstr("(last ? 0 : 196608)"), Not(HasSubstr("lent"))));
-  const auto narrow = gelu.with({BM(192), BN(176), stores_apart()});
+  const auto narrow = tensor_wise_gelu().with({BM(192), BN(176), stores_apart()});
   EXPECT_THAT(narrow.with({order_consumers(false)}).emit(kSizes), HasSubstr("lent * 47104"));
   // Consumers that end a tile in turn would wait for those that still read the stage.
   EXPECT_THAT(narrow.with({order_consumers()}).emit(kSizes),

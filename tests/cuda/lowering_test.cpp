@@ -392,10 +392,8 @@ TEST(Lowering, ConsumersWithSumsInPlaceEndATileInTurn) {
   for (const Knob& knob : {order_consumers(false), persistent(false)})
     EXPECT_THAT(schedule(tensor_wise(), 4224, {BM(128), BN(256), knob}), Not(turns));
   EXPECT_THAT(schedule(tensor_wise(), 2048, {BM(128), BN(128), ping_pong()}), Not(turns));
-  const auto gelu = kernels::gemm<e4m3>("gelu", kernels::per_tensor(fast_accumulate),
-                                        kernels::with_bias<bf16>(kernels::gelu_tanh));
-  EXPECT_THAT(schedule(gelu, 8192, {BM(128), BN(224)}), turns);
-  EXPECT_THAT(schedule(gelu, 4224, {BM(128), BN(256)}), Not(turns));  // would spill
+  EXPECT_THAT(schedule(tensor_wise_gelu(), 8192, {BM(128), BN(224)}), turns);
+  EXPECT_THAT(schedule(tensor_wise_gelu(), 4224, {BM(128), BN(256)}), Not(turns));  // would spill
 }
 
 // An epilogue that runs under another tile's products pays where folds are short. Sums that are

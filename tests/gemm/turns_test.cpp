@@ -1,5 +1,5 @@
 // Sums in place whose consumers end a tile in turn, or whose teams hand on the tensor core under
-// their last product: the bits of consumers that all go on at once, for every number of trips.
+// their last product: the bits of consumers that all go on at once, in folds of no trip to 17.
 #include "octile/octile.hpp"
 #include "octile/tests/gemm/support.hpp"
 
@@ -40,7 +40,7 @@ TEST_F(Turns, GiveTheBitsOfConsumersWithout) {
   const Schedule halves = with({BM(128), BN(64), split_fold(2), order_consumers(false)});
   const Gemm& gemm = product(Mode::fast, ElementType::e4m3, ElementType::e4m3);
   for (const std::int64_t k : {0, 16, 128, 256, 384, 512, 528, 1152, 1408, 2064}) {
-    // Several tiles for each CTA of all of these schedules, with rests.
+    // More tiles than SMs under each of these schedules, with rests.
     const Shape shape = on_gpu() ? Shape{3000, 1496, k} : Shape{70, 136, k};
     const Problem problem(stream(), shape, Fill::normals);
     const auto run = [&](Guarded& d, const Schedule& schedule) {
