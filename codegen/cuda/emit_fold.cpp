@@ -10,8 +10,6 @@ using ir::OpKind;
 
 namespace {
 
-constexpr int kLastTripsBarrier = 12;  // and one more for each further consumer
-
 bool has_tile(const ir::Value* v) {
   return !v->type.is_scalar();
 }
@@ -147,7 +145,7 @@ void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
 // is still to come where there is one.
 void Emitter::issue_block(const FoldPlan& plan, int block, const std::string& suffix) {
   if (plan.pipelined_dots.empty()) return;
-  if (plan_.orders_blocks()) out_.line("named_barrier_sync(2 + warpgroup, 256);");
+  if (plan_.orders_blocks()) out_.line("named_barrier_sync({} + warpgroup, 256);", kOrderBarrier);
   out_.line("wgmma_fence();");
   for (const ir::Op* op : plan.pipelined_dots) {
     const DotPlan& d = *plan_.find_dot(op);
@@ -161,7 +159,8 @@ void Emitter::commit_block(const FoldPlan& plan) {
   if (plan.pipelined_dots.empty()) return;
   out_.line("wgmma_commit();");
   if (plan_.orders_blocks())
-    out_.line("named_barrier_arrive(2 + (warpgroup + 1) % {}, 256);", plan_.consumers);
+    out_.line("named_barrier_arrive({} + (warpgroup + 1) % {}, 256);", kOrderBarrier,
+              plan_.consumers);
 }
 
 // Waits for the operands of the trip to be issued, unless they were seen to be there. Consumers
@@ -312,7 +311,7 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
     column_ = -1;
   }
   end_pairs(plan);
-  if (!plan.in_place) hand_on_turn(plan);
+  if (!plan.in_place) hand_on_turn(plan);  // sums in place: under the last product
   if (plan_.shares_trips()) out_.close();
   current_fold_ = nullptr;
   block_values_.clear();
@@ -488,70 +487,6 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
   out_.close();
   trip_body(true);
   out_.close();
-}
-
-// wgmma adds into the carried value; one block stays in flight behind the next. The barrier of the
-// stage that it reads is kept until it is over: were that the stage's number instead, ptxas would
-// take every descriptor through general registers.
-void Emitter::in_place_loop(const FoldPlan& plan) {
-  const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
-  std::string array = names_.at(plan.fold->results[0]);
-  auto trip_body = [&](const std::string& barrier, const std::string& accumulate) {
-    out_.line("mbarrier_wait({}, phase);", barrier);
-    out_.line("pin_registers({});", array);
-    out_.line("wgmma_fence();");
-    issue(d, array, {0, d.shape.m_blocks}, {0, d.chunks}, accumulate);
-    out_.line("wgmma_commit();");
-    out_.line("pin_registers({});", array);
-  };
-  const std::string empty_before = fmt::format("full_before + {}", 8 * plan_.stages);
-  const bool peeled = plan.starts_by_product;
-  if (peeled) out_.open("if (begin < end) {{");
-  out_.line("u32 full_before = full + 8 * stage;");
-  if (peeled) {
-    trip_body("full_before", "0");
-    next_stage("stage", "phase");
-  }
-  const int turn = plan_.trips_in_turn(plan);
-  // Of fewer trips, a consumer could come to its next turn before another has begun its last one.
-  const std::string has_turns = fmt::format("end - begin >= {}", plan_.stages);
-  if (turn > 0)
-    out_.line("const int turn = {} && warpgroup > 0 ? end - {} : begin - 1;", has_turns, turn);
-  out_.line("#pragma unroll {}", plan.unroll);
-  out_.open("for (int trip = {}; trip < end; {}) {{", peeled ? next_trip("begin") : "begin",
-            stepped("trip"));
-  if (turn > 0) {
-    out_.open("if (trip == turn) {{  // until the consumer before this one has issued its last");
-    out_.line("wgmma_wait<0>();");
-    release_stage(empty_before);
-    out_.line("named_barrier_sync({} + warpgroup, 256);", kLastTripsBarrier);
-    out_.close();
-  }
-  out_.line("const u32 full_now = full + 8 * stage;");
-  trip_body("full_now", "1");
-  out_.line("wgmma_wait<1>();");
-  if (turn > 0)
-    out_.open("if (trip != turn{}) {{", peeled ? "" : " && trip > begin");
-  else if (!peeled)
-    out_.open("if (trip > begin) {{");
-  release_stage(empty_before);
-  if (turn > 0 || !peeled) out_.close();
-  out_.line("full_before = full_now;");
-  next_stage("stage", "phase");
-  out_.close();
-  if (turn > 0) {
-    out_.line("if ({} && warpgroup + 1 < {}) named_barrier_arrive({} + warpgroup, 256);", has_turns,
-              plan_.consumers, kLastTripsBarrier + 1);
-  }
-  hand_on_turn(plan);  // so that the next team's first product queues behind this one's last
-  out_.line("wgmma_wait<0>();");
-  out_.line("pin_registers({});", array);
-  if (!peeled) out_.open("if (begin < end) {{");
-  release_stage(empty_before);
-  if (peeled)
-    no_trips(plan);
-  else
-    out_.close();
 }
 
 // Ends the branch of folds that have trips; without any, sums are zero. Pinned there, these zeros

@@ -425,7 +425,8 @@ void Emitter::consumer() {
     if (plan_.panel_bytes > 0 || plan_.loader_warps() > 0)
       out_.line("const u32 nothing = threadIdx.y;  // 0, unknown to the compiler");
     if (plan_.orders_blocks()) {
-      out_.line("if (warpgroup == {}) named_barrier_arrive(2, 256);", plan_.consumers - 1);
+      out_.line("if (warpgroup == {}) named_barrier_arrive({}, 256);", plan_.consumers - 1,
+                kOrderBarrier);
     }
   }
   begin_team();
@@ -458,7 +459,7 @@ void Emitter::consumer() {
   end_team();
   if (plan_.specialized && plan_.orders_blocks()) {
     // Takes the turn that the last warpgroup handed on.
-    out_.line("if (warpgroup == 0) named_barrier_sync(2, 256);");
+    out_.line("if (warpgroup == 0) named_barrier_sync({}, 256);", kOrderBarrier);
   }
 }
 

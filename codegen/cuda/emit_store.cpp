@@ -284,7 +284,7 @@ void Emitter::await_room(const TmaStore& t, int part) {
       out_.open("if (!last) {{");  // no store warp, so no stage is lent
     out_.line("if (thread % 128 == 0) tma_store_wait_read<{}>();",
               plan_.other_slot_precedes(t, part) ? 1 : 0);
-    out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
+    out_.line("named_barrier_sync({} + {}, 128);", kStagingBarrier, team_text("warpgroup"));
     if (plan_.has_own_place(part)) out_.close();
   }
   if (plan_.has_own_place(part) && part == 2) {
@@ -322,7 +322,7 @@ void Emitter::store_part(const TmaStore& t, int part) {
     if (t.staged == nullptr) out_.line("store_phases ^= {};", 1 << slot);
     return;
   }
-  out_.line("named_barrier_sync(8 + {}, 128);", team_text("warpgroup"));
+  out_.line("named_barrier_sync({} + {}, 128);", kStagingBarrier, team_text("warpgroup"));
   out_.open("if (thread % 128 == 0{}) {{", plan_.cluster_position >= 0 ? " && tile_valid" : "");
   out_.line("const u32 staging = {};", staging_text("ring_address", team_text("warpgroup"), part));
   copy_parts(t, part, "warpgroup");

@@ -9,13 +9,6 @@
 
 namespace octile::cuda {
 
-namespace {
-
-constexpr int kTurnBarrier = 4;  // and one more for each further team
-constexpr int kJoinBarrier = 6;  // of the teams that share a fold's trips
-
-}  // namespace
-
 // What a team counts itself by, where several share something that a single team has alone.
 std::string Emitter::team_text(const std::string& alone) const {
   return plan_.schedule.ping_pong ? "team" : alone;

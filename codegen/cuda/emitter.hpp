@@ -45,6 +45,14 @@ class Writer {
   int depth_ = 0;
 };
 
+/// Named barriers of a CTA, 0 being __syncthreads'. All that compute a tile meet at 1, of several
+/// teams at 1 + team. Those of one line don't occur together with another's of the same number.
+inline constexpr int kOrderBarrier = 2;  ///< + consumer, up to 5: `order_consumers`, block by block
+inline constexpr int kTurnBarrier = 4;   ///< + team: ping-pong, whose teams order no consumers
+inline constexpr int kJoinBarrier = 6;   ///< of teams that share a fold's trips
+inline constexpr int kStagingBarrier = 8;     ///< + consumer or team, up to 11: of what it stages
+inline constexpr int kLastTripsBarrier = 12;  ///< + consumer, 13 to 15: its turn at a tile's end
+
 class Emitter {
  public:
   Emitter(const ir::Function& function, const LowerRequest& request, Plan plan, Analysis& analysis);
@@ -277,6 +285,12 @@ class Emitter {
   void copied_fold(const FoldPlan& plan);
   void copied_trip(const FoldPlan& plan);
 
+  // emit_in_place.cpp
+  void in_place_loop(const FoldPlan& plan);
+  void name_turn(const FoldPlan& plan);
+  void await_last_trips(const std::string& empty_before);
+  void hand_on_last_trips();
+
   // emit_fold.cpp
   void fold(const ir::Op& op);
   void declare_carried(const ir::Op& op);
@@ -301,7 +315,6 @@ class Emitter {
   void peeled_trip(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
   void two_sets_blocks_loop(const FoldPlan& plan);
-  void in_place_loop(const FoldPlan& plan);
   void no_trips(const FoldPlan& plan);
   void release_stage(const std::string& barrier);
   void add_bits(const std::string& name, int count);
