@@ -1,7 +1,5 @@
 // Dots: wgmma on operands in swizzled shared memory, brought by TMA or filled by threads; a plain
 // multiply-add loop for element types that the tensor core doesn't multiply.
-#include <set>
-
 #include "octile/codegen/cuda/emitter.hpp"
 #include "octile/codegen/cuda/operands.hpp"
 
@@ -26,44 +24,33 @@ std::string Emitter::wgmma_name(const DotPlan& d) const {
                      ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element));
 }
 
-// One function per shape: d[At .. At + n/2) += a * b, or = a * b where !accumulate, over one
-// swizzle width of K, given the descriptors' low words. Its instructions are one statement: each
-// statement with so many operands takes the compiler a while.
-std::string Emitter::wgmma_functions() const {
-  std::set<std::string> done;
-  std::string text;
-  for (const DotPlan& d : plan_.dots) {
-    if (!d.tensor_core || !done.insert(wgmma_name(d)).second) continue;
-    const int registers = d.shape.n / 2, steps = d.swizzle / 32;
-    bool fp8 = is_fp8(d.m.value->type.element);
-    std::string list, bindings, instructions;
-    for (int i = 0; i < registers; ++i) {
-      list += fmt::format("{}%{}", i ? ", " : "", i);
-      bindings += fmt::format("{}\"+f\"(d[At + {}])", i ? ", " : "", i);
-    }
-    for (int step = 0; step < steps; ++step) {
-      instructions += fmt::format(
-          "               \"add.u32 low, %{0}, {2}; mov.b64 a, {{low, %{3}}};\"\n"
-          "               \"add.u32 low, %{1}, {2}; mov.b64 b, {{low, %{3}}};\\n\"\n"
-          "               \"wgmma.mma_async.sync.aligned.m64n{4}k{5}.f32.{6}.{7} {{{8}}}, a, b, "
-          "{9}, 1, 1{10};\\n\"\n",
-          registers, registers + 1, 2 * step, registers + 3, d.shape.n, instruction_k(d),
-          ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element), list,
-          step == 0 ? "first" : "true", fp8 ? "" : ", 0, 0");
-    }
-    text += fmt::format(
-        "template <int At, int N> __device__ __forceinline__ void {0}(float (&d)[N], u32 a, u32 b, "
-        "u32 accumulate) {{\n"
-        "  asm volatile(\"{{.reg .pred first, true; .reg .b32 low; .reg .b64 a, b;\\n\"\n"
-        "               \"setp.ne.b32 first, %{1}, 0; setp.eq.b32 true, 0, 0;\\n\"\n"
-        "{2}"
-        "               \"}}\"\n"
-        "               : {3}\n"
-        "               : \"r\"(a), \"r\"(b), \"r\"(accumulate), "
-        "\"n\"(descriptor_high<{4}>()));\n}}\n",
-        wgmma_name(d), registers + 2, instructions, bindings, d.swizzle);
+// One function per shape: the accumulators += a * b, or = a * b where !accumulate, over one swizzle
+// width of K, given the descriptors' low words. Its instructions are one statement: each statement
+// with so many operands takes the compiler a while.
+std::string Emitter::wgmma_function(const DotPlan& d, bool named) const {
+  const AccumulatorOperands list = accumulator_operands(d.shape.n / 2, named);
+  bool fp8 = is_fp8(d.m.value->type.element);
+  std::string instructions;
+  for (int step = 0; step < d.swizzle / 32; ++step) {
+    instructions += fmt::format(
+        "               \"add.u32 low, %{0}, {2}; mov.b64 a, {{low, %{3}}};\"\n"
+        "               \"add.u32 low, %{1}, {2}; mov.b64 b, {{low, %{3}}};\\n\"\n"
+        "               \"wgmma.mma_async.sync.aligned.m64n{4}k{5}.f32.{6}.{7} {{{8}}}, a, b, "
+        "{9}, 1, 1{10};\\n\"\n",
+        list.next, list.next + 1, 2 * step, list.next + 3, d.shape.n, instruction_k(d),
+        ptx_type(d.m.value->type.element), ptx_type(d.n.value->type.element), list.text,
+        step == 0 ? "first" : "true", fp8 ? "" : ", 0, 0");
   }
-  return text;
+  return fmt::format(
+      "template <{0}> __device__ __forceinline__ void {1}({2}u32 a, u32 b, u32 accumulate) {{\n"
+      "  asm volatile(\"{{.reg .pred first, true; .reg .b32 low; .reg .b64 a, b;\\n\"\n"
+      "               \"setp.ne.b32 first, %{3}, 0; setp.eq.b32 true, 0, 0;\\n\"\n"
+      "{4}"
+      "               \"}}\"\n"
+      "               : {5}\"r\"(a), \"r\"(b), \"r\"(accumulate), "
+      "\"n\"(descriptor_high<{6}>()));\n}}\n",
+      list.templates, wgmma_name(d), list.parameter, list.next + 2, instructions, list.bindings,
+      d.swizzle);
 }
 
 // Low word of the descriptor of one block of an operand: what doesn't change from stage to stage
@@ -83,6 +70,7 @@ std::string Emitter::operand_descriptor(const DotPlan& d, const Operand& o, bool
 // which holds these blocks; `accumulate` is the flag of the first one, the rest add.
 void Emitter::issue(const DotPlan& d, const std::string& array, std::pair<int, int> blocks,
                     std::pair<int, int> chunks, const std::string& accumulate) {
+  need_function(wgmma_function(d, accumulators_.count(array) != 0));
   for (int mb = blocks.first; mb < blocks.second; ++mb) {
     for (int nb = 0; nb < d.shape.n_blocks; ++nb) {
       int at = ((mb - blocks.first) * d.shape.n_blocks + nb) * d.shape.n / 2;
@@ -90,7 +78,7 @@ void Emitter::issue(const DotPlan& d, const std::string& array, std::pair<int, i
         out_.open("{{");
         out_.line("const u32 a = {};", operand_descriptor(d, d.m, true, mb, chunk));
         out_.line("const u32 b = {};", operand_descriptor(d, d.n, false, nb, chunk));
-        out_.line("{}<{}>({}, a, b, {});", wgmma_name(d), at, array,
+        out_.line("{}<{}a, b, {});", wgmma_name(d), accumulators_text(array, at),
                   chunk == chunks.first ? accumulate : "1");
         out_.close();
       }

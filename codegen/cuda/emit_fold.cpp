@@ -135,10 +135,19 @@ void Emitter::release_stage(const std::string& barrier) {
 }
 
 void Emitter::declare_dots(const FoldPlan& plan, const std::string& suffix) {
-  for (const ir::Op* op : plan.pipelined_dots) {
-    out_.line("float {}{}[{}];", name_of(op->result()), suffix, register_count(op->result()));
-  }
-  if (plan.outer) declare(plan.outer->op->result());
+  const auto declare_array = [&](const ir::Value* v, const std::string& name, const ir::Op* dot) {
+    const int count = register_count(v), size = plan_.find_dot(dot)->shape.n / 2;
+    if (in_ptx_)
+      accumulators_[name] = new_accumulators(size, count / size);
+    else
+      out_.line("float {}[{}];", name, count);
+  };
+  for (const ir::Op* op : plan.pipelined_dots)
+    declare_array(op->result(), name_of(op->result()) + suffix, op);
+  if (!plan.outer) return;
+  const ir::Value* products = plan.outer->op->result();
+  names_[products] = name_of(products);
+  declare_array(products, names_[products], plan.outer->dot);
 }
 
 // Starts the tensor core on one block of a trip, the operands being in `stage_`. An outer product
@@ -227,9 +236,9 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
     out_.line("wgmma_wait<{}>();", pending);
     for (const ir::Op* op : plan.pipelined_dots) {
       names_[op->result()] = name_of(op->result()) + suffix;
-      out_.line("pin_registers({});", names_[op->result()]);
+      pin(names_[op->result()]);
     }
-    if (plan.outer) out_.line("pin_registers({});", names_[plan.outer->op->result()]);
+    if (plan.outer) pin(names_[plan.outer->op->result()]);
   }
   if (last && !plan.stage_used_late) {
     leave_stage(plan, counts ? "done" : stage_);
@@ -240,10 +249,14 @@ void Emitter::finish_block(const FoldPlan& plan, int block, const std::string& s
     out_.open("{{");
     block_ = block;
   }
-  for (const ir::Op* op : body.ops) {
-    if (op->kind != OpKind::yield && depends_on_dots(plan, *op)) operation(*op);
+  if (in_ptx_) {
+    promote(plan);
+  } else {
+    for (const ir::Op* op : body.ops) {
+      if (op->kind != OpKind::yield && depends_on_dots(plan, *op)) operation(*op);
+    }
+    end_carried(*plan.fold);
   }
-  end_carried(*plan.fold);
   if (plan.blocks > 1) {
     block_ = -1;
     out_.close();
@@ -274,15 +287,16 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   const ir::Op& op = *plan.fold;
   out_.line("// fold, {} stages", plan_.stages);
   declare_carried(op);
-  if (!plan.starts_by_product && !plan.peeled) begin_carried(op);
+  current_fold_ = &plan;
+  find_block_values(plan);
+  begin_accumulators(plan);
+  if (!plan.starts_by_product && !plan.peeled) begin_sums(plan);
   if (&plan == &plan_.folds[0]) bring_staged();
   if (plan_.schedule.stream_fold) continue_sums(plan);
   out_.open("{{");
   fold_bounds(op);
   begin_pairs(plan);
   if (plan_.shares_trips()) begin_trips();
-  current_fold_ = &plan;
-  find_block_values(plan);
   take_turn(plan);
   for (const PanelLoad& p : plan.panels) {
     if (plan.panels_ahead) declare_panel(p);
@@ -316,6 +330,8 @@ void Emitter::pipelined_fold(const FoldPlan& plan) {
   current_fold_ = nullptr;
   block_values_.clear();
   out_.close();
+  if (in_ptx_) read_sums(plan);
+  in_ptx_ = false;
 }
 
 // Values that exist for one block of a trip at a time: the pipelined dots and what is computed from
@@ -390,7 +406,8 @@ void Emitter::peeled_trip(const FoldPlan& plan) {
   out_.open("if (begin < end) {{");
   out_.line("const int trip = begin;");
   const ir::Region& body = *plan.fold->regions[0];
-  for (std::size_t i = 0; i < plan.fold->results.size(); ++i) {
+  from_zero_ = true;
+  for (std::size_t i = 0; !in_ptx_ && i < plan.fold->results.size(); ++i) {
     const ir::Value* v = plan.fold->results[i];
     const std::string zeros = names_.at(v) + "_zeros";
     out_.line("const {} {}[{}] = {{}};", register_type(v->type.element), zeros, register_count(v));
@@ -399,6 +416,7 @@ void Emitter::peeled_trip(const FoldPlan& plan) {
   one_set_trip(plan, plan.panel_step > 0 ? "0" : "trip", true);
   for (std::size_t i = 0; i < plan.fold->results.size(); ++i)
     names_[body.args[i + 1]] = names_.at(plan.fold->results[i]);
+  from_zero_ = false;
   no_trips(plan);
 }
 
@@ -489,14 +507,21 @@ void Emitter::two_sets_blocks_loop(const FoldPlan& plan) {
   out_.close();
 }
 
+void Emitter::begin_sums(const FoldPlan& plan) {
+  if (in_ptx_)
+    clear_sums(plan);
+  else
+    begin_carried(*plan.fold);
+}
+
 // Ends the branch of folds that have trips; without any, sums are zero. Pinned there, these zeros
 // take no time of tiles that have trips.
 void Emitter::no_trips(const FoldPlan& plan) {
   out_.close("} else {");
   out_.line("{{");
   if (plan.in_place) hand_on_turn(plan);
-  begin_carried(*plan.fold);
-  for (const ir::Value* v : plan.fold->results) out_.line("pin_registers({});", names_.at(v));
+  begin_sums(plan);
+  for (const ir::Value* v : plan.fold->results) pin(names_.at(v));
   out_.line("}}");
   out_.line("}}");
 }

@@ -44,11 +44,11 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   std::string array = names_.at(plan.fold->results[0]);
   auto trip_body = [&](const std::string& barrier, const std::string& accumulate) {
     out_.line("mbarrier_wait({}, phase);", barrier);
-    out_.line("pin_registers({});", array);
+    pin(array);
     out_.line("wgmma_fence();");
     issue(d, array, {0, d.shape.m_blocks}, {0, d.chunks}, accumulate);
     out_.line("wgmma_commit();");
-    out_.line("pin_registers({});", array);
+    pin(array);
   };
   const std::string empty_before = fmt::format("full_before + {}", 8 * plan_.stages);
   const bool peeled = plan.starts_by_product;
@@ -80,7 +80,7 @@ void Emitter::in_place_loop(const FoldPlan& plan) {
   if (in_turn) hand_on_last_trips();
   hand_on_turn(plan);  // so that the next team's first product queues behind this one's last
   out_.line("wgmma_wait<0>();");
-  out_.line("pin_registers({});", array);
+  pin(array);
   if (!peeled) out_.open("if (begin < end) {{");
   release_stage(empty_before);
   if (peeled)

@@ -486,9 +486,10 @@ CudaProgram Emitter::run() {
                        program.arch, to_string(request_.schedule)));
   out_.raw(is_for_hopper() ? prelude() : portable_prelude());
   if (plan_.schedule.stream_fold) out_.raw(stream_prelude());
-  if (is_for_hopper()) out_.raw(wgmma_functions() + outer_functions());
+  const std::size_t functions = out_.text().size();
   out_.raw("\n");
   kernel_signature(program);
+  const std::size_t start = out_.text().size();
   out_.open("  // roles and shared memory");
   shared_memory_setup();
   bool cluster = program.cluster > 1;
@@ -514,6 +515,8 @@ CudaProgram Emitter::run() {
   }
   out_.close();
   program.source = out_.text();
+  program.source.insert(start, accumulator_declarations());
+  program.source.insert(functions, functions_);
   return program;
 }
 

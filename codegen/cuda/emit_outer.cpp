@@ -125,41 +125,33 @@ void Emitter::issue_outer(const FoldPlan& plan, int block, const std::string& pa
     // The address's high bits, a CTA's place in its cluster, would be a distance of K's halves.
     out_.line("const u32 b = ((ring_address + {}) / 16 & 0x3fff) + {} * {};", plan_.outer_offset,
               pair_text("trip"), plan_.outer_bytes / 16);
-    out_.line("wgmma_outer_n{}<{}>({}, rows, lane, {}, b);", d.shape.n,
-              (mb - first) * d.shape.n / 2, name_of(outer.op->result()), parity);
+    const std::string products = name_of(outer.op->result());
+    need_function(outer_function(d, accumulators_.count(products) != 0));
+    out_.line("wgmma_outer_n{}<{}rows, lane, {}, b);", d.shape.n,
+              accumulators_text(products, (mb - first) * d.shape.n / 2), parity);
     out_.close();
   }
 }
 
-// d[At .. At + n/2) = the products of two rows' values and of the columns' at `b`: eight of them in
+// The accumulators = the products of two rows' values and of the columns' at `b`: eight of them in
 // 128 bytes, not swizzled, which both halves of K read.
-std::string Emitter::outer_functions() const {
-  std::string text;
-  for (const FoldPlan& f : plan_.folds) {
-    if (!f.outer) continue;
-    const int n = plan_.find_dot(f.outer->dot)->shape.n, registers = n / 2;
-    std::string list, bindings;
-    for (int i = 0; i < registers; ++i) {
-      list += fmt::format("{}%{}", i ? ", " : "", i);
-      bindings += fmt::format("{}\"+f\"(d[At + {}])", i ? ", " : "", i);
-    }
-    text += fmt::format(
-        "template <int At, int N> __device__ __forceinline__ void wgmma_outer_n{0}(float (&d)[N], "
-        "const float (&rows)[2], int lane, int trip, u32 b) {{\n"
-        "  const Parts x = row_parts(rows[0], lane, trip), y = row_parts(rows[1], lane, trip);\n"
-        "  wgmma_fence();\n"
-        "  asm volatile(\"{{.reg .pred none; .reg .b64 b;\\n\"\n"
-        "               \"setp.ne.b32 none, 0, 0; mov.b64 b, {{%{1}, %{2}}};\\n\"\n"
-        "               \"wgmma.mma_async.sync.aligned.m64n{0}k8.f32.tf32.tf32 {{{3}}}, {{%{4}, "
-        "%{5}, %{6}, %{7}}}, b, none, 1, 1;}}\"\n"
-        "               : {8}\n"
-        "               : \"r\"(__float_as_uint(x.high)), \"r\"(__float_as_uint(y.high)), "
-        "\"r\"(__float_as_uint(x.low)), \"r\"(__float_as_uint(y.low)), \"r\"(b), "
-        "\"n\"({9}));\n}}\n",
-        n, registers + 4, registers + 5, list, registers, registers + 1, registers + 2,
-        registers + 3, bindings, 8 * kOuterBytes / 16);
-  }
-  return text;
+std::string Emitter::outer_function(const DotPlan& d, bool named) const {
+  const AccumulatorOperands list = accumulator_operands(d.shape.n / 2, named);
+  return fmt::format(
+      "template <{0}> __device__ __forceinline__ void wgmma_outer_n{1}({2}const float (&rows)[2], "
+      "int lane, int trip, u32 b) {{\n"
+      "  const Parts x = row_parts(rows[0], lane, trip), y = row_parts(rows[1], lane, trip);\n"
+      "  wgmma_fence();\n"
+      "  asm volatile(\"{{.reg .pred none; .reg .b64 b;\\n\"\n"
+      "               \"setp.ne.b32 none, 0, 0; mov.b64 b, {{%{3}, %{4}}};\\n\"\n"
+      "               \"wgmma.mma_async.sync.aligned.m64n{1}k8.f32.tf32.tf32 {{{5}}}, {{%{6}, "
+      "%{7}, "
+      "%{8}, %{9}}}, b, none, 1, 1;}}\"\n"
+      "               : {10}\"r\"(__float_as_uint(x.high)), \"r\"(__float_as_uint(y.high)), "
+      "\"r\"(__float_as_uint(x.low)), \"r\"(__float_as_uint(y.low)), \"r\"(b), "
+      "\"n\"({11}));\n}}\n",
+      list.templates, d.shape.n, list.parameter, list.next + 4, list.next + 5, list.text, list.next,
+      list.next + 1, list.next + 2, list.next + 3, list.bindings, 8 * kOuterBytes / 16);
 }
 
 }  // namespace octile::cuda

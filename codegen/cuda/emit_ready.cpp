@@ -32,6 +32,7 @@ void Emitter::prepare_trip(const FoldPlan& plan) {
   for (const ir::Op* op : plan.fold->regions[0]->ops) {
     if (op->kind == OpKind::yield || depends_on_dots(plan, *op)) continue;
     if (plan.outer && (op == plan.outer->op || op == plan.outer->columns.load)) continue;
+    if (in_ptx_ && op->results.size() == 1 && is_step(plan, op->result())) continue;
     if (!is_ready_made(plan, *op)) {
       operation(*op);
       continue;

@@ -235,7 +235,7 @@ class Emitter {
   std::string pair_text(const std::string& trip) const;
   void settle_pairs();
   void issue_outer(const FoldPlan& plan, int block, const std::string& parity);
-  std::string outer_functions() const;
+  std::string outer_function(const DotPlan& dot, bool named) const;
 
   // emit_split.cpp: folds that a cluster shares, or teams.
   void parted_body();
@@ -271,7 +271,7 @@ class Emitter {
   std::string operand_descriptor(const DotPlan& dot, const Operand& operand, bool m_side, int block,
                                  int chunk) const;
   std::string wgmma_name(const DotPlan& dot) const;
-  std::string wgmma_functions() const;
+  std::string wgmma_function(const DotPlan& dot, bool named) const;
 
   // emit_mma.cpp: dots by mma.sync, and folds whose operands all threads copy ahead.
   void dot_by_mma(const DotPlan& dot);
@@ -284,6 +284,44 @@ class Emitter {
   void copy_stage(const FoldPlan& plan, const std::string& trip, const std::string& stage);
   void copied_fold(const FoldPlan& plan);
   void copied_trip(const FoldPlan& plan);
+
+  // emit_accumulators.cpp: sums and products in registers that PTX names.
+  struct Accumulators {
+    int first = 0, size = 0, count = 0;  ///< `acc{first}_0` on; each one's registers; how many
+  };
+  struct AccumulatorOperands {
+    std::string templates, parameter;  ///< of a function of the prelude's
+    std::string text, bindings;        ///< in its statement's list and as operands
+    int next = 0;                      ///< the operand behind them
+  };
+  struct Promotion;
+  Accumulators new_accumulators(int size, int count);
+  std::string accumulator_declarations() const;
+  static AccumulatorOperands accumulator_operands(int count, bool named);
+  std::string accumulators_text(const std::string& array, int at) const;
+  void need_function(const std::string& text);
+  void pin(const std::string& array);
+  bool names_accumulators(const FoldPlan& plan);
+  bool is_product(const FoldPlan& plan, const ir::Op& op) const;
+  int carried_place(const FoldPlan& plan, const ir::Value* value) const;
+  bool depends_on_sums(const FoldPlan& plan, const ir::Op& op) const;
+  bool is_step(const FoldPlan& plan, const ir::Value* value);
+  bool is_promotion(const FoldPlan& plan, const ir::Value* value);
+  void begin_accumulators(const FoldPlan& plan);
+  void clear_sums(const FoldPlan& plan);
+  void read_sums(const FoldPlan& plan);
+  int register_number(const ir::Value* value, const std::map<std::string, int>& digits);
+  std::string accumulator_text(Promotion& p, const std::string& array, int number);
+  std::string promoted(Promotion& p, const ir::Value* value, const std::string& to);
+  void promote(const FoldPlan& plan);
+  std::vector<const ir::Value*> compute_inputs(const FoldPlan& plan);
+  void print_promotion(const Promotion& p);
+  bool in_ptx_ = false;                                         ///< those of the current fold
+  bool from_zero_ = false;                                      ///< its sums so far are zero
+  std::unordered_map<std::string, Accumulators> accumulators_;  ///< by the array's name
+  std::vector<int> accumulator_sizes_;
+  std::vector<std::string> promotions_;
+  std::string functions_;  ///< that the kernel calls, printed before it
 
   // emit_in_place.cpp
   void in_place_loop(const FoldPlan& plan);
@@ -315,6 +353,7 @@ class Emitter {
   void peeled_trip(const FoldPlan& plan);
   void two_sets_loop(const FoldPlan& plan);
   void two_sets_blocks_loop(const FoldPlan& plan);
+  void begin_sums(const FoldPlan& plan);
   void no_trips(const FoldPlan& plan);
   void release_stage(const std::string& barrier);
   void add_bits(const std::string& name, int count);

@@ -71,6 +71,52 @@ OCTILE_PROGRAM(gate_and_up) {
   }
 }
 
+// Two sums that are computed of each other and of a trip's products, rows of which are scaled.
+OCTILE_PROGRAM(sums_of_each_other) {
+  const auto k = kernel(
+      "sums_of_each_other", in<bf16>("a", M, K), in<bf16>("b", N, K), in<bf16>("c", N, K),
+      in<f32>("s", M, K / BK), out<f32>("d", M, N), [](auto a, auto b, auto c, auto s, auto d) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto [x, y] = fold(K / BK, tuple(0.0f, 0.0f), [=](auto k, auto x, auto y) {
+            auto rows = a(BM[i], BK[k]);
+            return tuple(y * 0.5f + dot(rows, b(BN[j], BK[k])) * s(BM[i], k),
+                         x - dot(rows, c(BN[j], BK[k])));
+          });
+          return store(d(BM[i], BN[j]), x - y);
+        });
+      });
+  for (const Shape& shape : kShapes) {
+    const auto [m, n, depth] = shape;
+    const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::bf16, {n, depth}, Fill::integers);
+    const Input c = t.input(ElementType::bf16, {n, depth}, Fill::integers);
+    const Input s = t.input(ElementType::f32, {m, (depth + 63) / 64}, Fill::uniform);
+    const Input d = t.output(ElementType::f32, {m, n},
+                             [=, depth = depth](const Index& e) {
+                               double x = 0, y = 0;
+                               for (std::int64_t first = 0; first < depth; first += 64) {
+                                 double p = 0, q = 0;
+                                 for (auto k = first; k < std::min(first + 64, depth); ++k) {
+                                   p += (*a)(e[0], k) * (*b)(e[1], k);
+                                   q += (*a)(e[0], k) * (*c)(e[1], k);
+                                 }
+                                 const double before = x;
+                                 x = y / 2 + p * (*s)(e[0], first / 64);
+                                 y = before - q;
+                               }
+                               return x - y;
+                             },
+                             {2e-3, 2e-5});
+    t.run(k,
+          {{BM(64), BN(64)},
+           {BM(64), BN(64), accumulators(1), stages(3)},
+           {BM(128), BN(32)},
+           {BM(128), BN(80), stages(2)},
+           {BM(16), BN(64), swap_operands()}},
+          a, b, c, s, d);
+  }
+}
+
 // Largest magnitudes of groups of 96 columns, which end inside of what TMA stores at a time.
 OCTILE_PROGRAM(gemm_and_amax_of_96) {
   const auto k = kernel(
