@@ -218,8 +218,7 @@ void Emitter::read_sums(const FoldPlan& plan) {
 // Values of one element: registers of PTX's, operands of the statement, or what it computes.
 struct Emitter::Promotion {
   const FoldPlan& plan;
-  std::vector<int> numbers;   ///< of accumulators, the function's arguments
-  std::map<int, int> places;  ///< of accumulators among the numbers
+  std::vector<int> accumulators;  ///< the operands' numbers begin with these, then come the inputs
   std::vector<std::string> lines, inputs;
   std::map<std::pair<const ir::Value*, int>, int> known;  ///< places among the inputs
   std::map<const ir::Value*, std::string> computed;       ///< of the element
@@ -238,12 +237,12 @@ int Emitter::register_number(const ir::Value* v, const std::map<std::string, int
   return number;
 }
 
-std::string Emitter::accumulator_text(Promotion& p, const std::string& array, int number) {
+std::string Emitter::accumulator_text(const Promotion& p, const std::string& array,
+                                      int number) const {
   const Accumulators& a = accumulators_.at(array);
-  const int accumulators = a.first + number / a.size;
-  const auto [at, isnew] = p.places.try_emplace(accumulators, static_cast<int>(p.numbers.size()));
-  if (isnew) p.numbers.push_back(accumulators);
-  return fmt::format("acc%{}_{}", at->second, number % a.size);
+  const auto at =
+      std::find(p.accumulators.begin(), p.accumulators.end(), a.first + number / a.size);
+  return fmt::format("acc%{}_{}", at - p.accumulators.begin(), number % a.size);
 }
 
 std::string Emitter::promoted(Promotion& p, const ir::Value* v, const std::string& to) {
@@ -271,12 +270,12 @@ std::string Emitter::promoted(Promotion& p, const ir::Value* v, const std::strin
   if (isnew) {
     p.inputs.push_back(v->type.is_scalar() ? expr(v) : fmt::format("{}[{}]", names_.at(v), number));
   }
-  return fmt::format("%x{}x", at->second);
+  return fmt::format("%{}", static_cast<int>(p.accumulators.size()) + at->second);
 }
 
 // Adds a block's products to the sums: what depends on the trip's dots, in one statement.
 void Emitter::promote(const FoldPlan& plan) {
-  Promotion p{plan, {}, {}, {}, {}, {}, {}, {}, 0, 0};
+  Promotion p{plan, block_accumulators(plan), {}, {}, {}, {}, {}, 0, 0};
   const auto& sums = plan.fold->regions[0]->ops.back()->operands;
   out_.open("{{");
   const auto inputs = compute_inputs(plan);
@@ -309,6 +308,20 @@ void Emitter::promote(const FoldPlan& plan) {
   out_.close();
 }
 
+// The accumulators of a block's sums and products.
+std::vector<int> Emitter::block_accumulators(const FoldPlan& plan) const {
+  std::vector<int> all;
+  for (const ir::Value* v : plan.fold->results)
+    all.push_back(accumulators_.at(names_.at(v)).first + std::max(block_, 0));
+  const auto add = [&](const ir::Value* v) {
+    const Accumulators& a = accumulators_.at(names_.at(v));
+    for (int i = 0; i < a.count; ++i) all.push_back(a.first + i);
+  };
+  for (const ir::Op* op : plan.pipelined_dots) add(op->result());
+  if (plan.outer) add(plan.outer->op->result());
+  return all;
+}
+
 // Of what the statement reads, tiles that aren't in registers yet.
 std::vector<const ir::Value*> Emitter::compute_inputs(const FoldPlan& plan) {
   std::vector<const ir::Value*> computed;
@@ -327,20 +340,11 @@ std::vector<const ir::Value*> Emitter::compute_inputs(const FoldPlan& plan) {
 
 // The statement as a function, which trips and blocks share, and the call.
 void Emitter::print_promotion(const Promotion& p) {
-  std::vector<std::string> lines, operands, parameters, templates;
+  std::vector<std::string> lines = p.lines, operands, parameters, templates;
   if (p.most_temporaries > 0)
-    lines.push_back(fmt::format("{{.reg .f32 t<{}>;", p.most_temporaries));
-  const std::size_t numbers = p.numbers.size();
-  for (std::string line : p.lines) {
-    for (std::size_t at; (at = line.find("%x")) != std::string::npos;) {
-      const std::size_t end = line.find('x', at + 2);
-      const int place = std::stoi(line.substr(at + 2, end - at - 2));
-      line.replace(at, end + 1 - at, fmt::format("%{}", static_cast<int>(numbers) + place));
-    }
-    lines.push_back(line);
-  }
+    lines.insert(lines.begin(), fmt::format("{{.reg .f32 t<{}>;", p.most_temporaries));
   if (p.most_temporaries > 0) lines.emplace_back("}");
-  for (std::size_t i = 0; i < numbers; ++i) {
+  for (std::size_t i = 0; i < p.accumulators.size(); ++i) {
     templates.push_back(fmt::format("int A{}", i));
     operands.push_back(fmt::format("\"n\"(A{})", i));
   }
@@ -358,7 +362,7 @@ void Emitter::print_promotion(const Promotion& p) {
   if (known == promotions_.end()) promotions_.push_back(text(""));
   const std::string name = fmt::format("promote_{}", number);
   need_function(text(name));
-  out_.line("{}<{}>({});", name, fmt::join(p.numbers, ", "), fmt::join(p.inputs, ", "));
+  out_.line("{}<{}>({});", name, fmt::join(p.accumulators, ", "), fmt::join(p.inputs, ", "));
 }
 
 }  // namespace octile::cuda

@@ -311,7 +311,8 @@ class Emitter {
   void clear_sums(const FoldPlan& plan);
   void read_sums(const FoldPlan& plan);
   int register_number(const ir::Value* value, const std::map<std::string, int>& digits);
-  std::string accumulator_text(Promotion& p, const std::string& array, int number);
+  std::string accumulator_text(const Promotion& p, const std::string& array, int number) const;
+  std::vector<int> block_accumulators(const FoldPlan& plan) const;
   std::string promoted(Promotion& p, const ir::Value* value, const std::string& to);
   void promote(const FoldPlan& plan);
   std::vector<const ir::Value*> compute_inputs(const FoldPlan& plan);
