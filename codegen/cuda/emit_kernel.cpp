@@ -114,8 +114,8 @@ void Emitter::barrier_setup() {
   for (std::size_t i = 0; i < plan_.tensor_maps.size(); ++i)
     out_.line("tma_prefetch_map(map_{});", i);
   out_.open("for (int s = 0; s < {}; ++s) {{", plan_.stages);
-  const int outer_lanes = plan_.outer_bytes > 0 ? 32 : 0;
-  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * plan_.loader_warps() + outer_lanes);
+  const int outer_warps = plan_.outer_bytes > 0 ? 1 : 0;
+  out_.line("mbarrier_init(full + 8 * s, {});", 1 + 32 * plan_.loader_warps() + outer_warps);
   out_.line("mbarrier_init(empty + 8 * s, {});",
             4 * plan_.consumers * cluster * plan_.stage_lanes());
   out_.close();
@@ -127,7 +127,7 @@ void Emitter::barrier_setup() {
     const int teams = !reads ? 0 : plan_.shares_trips() ? plan_.teams : 1;
     const int lanes = plan_.transposes() ? 32 : 1;  // that speak for themselves
     out_.line("mbarrier_init(panel_empty + 8 * s, {});",
-              4 * plan_.consumers * teams * lanes + outer_lanes);
+              4 * plan_.consumers * teams * lanes + outer_warps);
     out_.close();
   }
   if (plan_.stages_loads())

@@ -31,10 +31,12 @@ std::string Emitter::pair_text(const std::string& trip) const {
 }
 
 // The producer's side: a column's parts for two trips, as soon as their panel is there and the
-// first one's stage is free. Each lane speaks for itself on the barriers.
+// first one's stage is free. This warp has its quarter of the SM's instructions from consumers, so
+// what there is to count is known where panels are short, and one lane speaks for all.
 void Emitter::produce_columns(const FoldPlan& fold) {
   if (!fold.outer) return;
   const PanelLoad& p = fold.outer->columns;
+  const int pairs = plan_.panel_trips / 2;
   out_.open("{{");
   fold_bounds(*fold.fold);
   begin_pairs(fold);
@@ -43,10 +45,11 @@ void Emitter::produce_columns(const FoldPlan& fold) {
   out_.open("for (int first = begin / {0} * {0}; begin < end && first < end; first += {1}) {{",
             kPanelAlignedTrips, plan_.panel_trips);
   out_.line("mbarrier_wait_idle(panel_full + 8 * slot, slot_phase);");
-  out_.line("#pragma unroll 1");
-  out_.open("for (int trip = max(begin / 2 * 2, first); trip < min(first + {}, end); trip += 2) {{",
-            plan_.panel_trips);
-  out_.line("const int column = trip - first;");
+  out_.line("#pragma unroll {}", plan_.panel_trips == kPanelAlignedTrips ? pairs : 1);
+  out_.open("for (int pair = 0; pair < {}; ++pair) {{", pairs);
+  out_.line("const int column = 2 * pair, trip = first + column;");
+  out_.line("if (trip >= end) break;");
+  out_.line("if (trip + 1 < begin) continue;");
   out_.line("const bool even = trip >= begin, odd = trip + 1 < end;");
   const int rows = plan_.outer_bytes / kOuterBytes, rounds = (rows + 31) / 32;
   out_.line("float values[{}];", 2 * rounds);
@@ -55,32 +58,34 @@ void Emitter::produce_columns(const FoldPlan& fold) {
   out_.line("const int row = lane + 32 * i;");
   out_.line("if (row >= {}) break;", rows);
   out_.line("const float* const at = {};", panel_address(p, "row"));
-  if (p.rows_side_by_side())
-    out_.line("values[2 * i] = at[0], values[2 * i + 1] = at[{}];", p.rows);
-  else
+  // Of a trip that isn't there, the other's: rows have zeros for it.
+  if (p.rows_side_by_side()) {
+    out_.line("values[2 * i] = at[even ? 0 : {0}], values[2 * i + 1] = at[odd ? {0} : 0];", p.rows);
+  } else {
     out_.line("copy_bytes<8>(&values[2 * i], at);");
+    out_.line("if (!even) values[2 * i] = values[2 * i + 1];");
+    out_.line("if (!odd) values[2 * i + 1] = values[2 * i];");
+  }
   out_.close();
   out_.line("mbarrier_wait_idle(empty + 8 * stage, phase ^ 1);");
-  out_.line("unsigned char* const to = ring + {} + {} * {};", plan_.outer_offset, pair_text("trip"),
-            plan_.outer_bytes);
+  out_.line("unsigned char* const to = ring + {} + {} * {} + (lane ^ 1) * {};", plan_.outer_offset,
+            pair_text("trip"), plan_.outer_bytes, kOuterBytes);
   out_.line("#pragma unroll");
   out_.open("for (int i = 0; i < {}; ++i) {{", rounds);
-  out_.line("const int row = lane + 32 * i;");
-  out_.line("if (row >= {}) break;", rows);
-  out_.line(
-      "put_column(to + (row ^ 1) * {}, even ? values[2 * i] : 0, odd ? values[2 * i + 1] : 0);",
-      kOuterBytes);
+  out_.line("if (lane + 32 * i >= {}) break;", rows);
+  out_.line("put_column(to + {} * i, values[2 * i], values[2 * i + 1]);", 32 * kOuterBytes);
   out_.close();
   out_.line("fence_async_proxy();");
-  out_.line("mbarrier_arrive(full + 8 * stage);");
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
   advance("stage", "phase", plan_.stages);
   out_.open("if (even && odd) {{");
   out_.line("mbarrier_wait_idle(empty + 8 * stage, phase ^ 1);");
-  out_.line("mbarrier_arrive(full + 8 * stage);");
+  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
   advance("stage", "phase", plan_.stages);
   out_.close();
   out_.close();
-  out_.line("mbarrier_arrive(panel_empty + 8 * slot);");
+  out_.line("if (lane == 0) mbarrier_arrive(panel_empty + 8 * slot);");
   advance("slot", "slot_phase", kPanelSlots);
   out_.close();
   end_pairs(fold);

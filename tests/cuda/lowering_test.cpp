@@ -333,8 +333,8 @@ TEST(Lowering, OuterProductsComeFromTheTensorCore) {
   const auto gemm = outer_scaled_gemm().with({BM(128), BN(64)});
   const std::string with = gemm.with({outer_products()}).emit(kSizes), without = gemm.emit(kSizes);
   for (const char* text :
-       {"wgmma_outer_n64<0>(mul_", "put_column(to + (row ^ 1) * 16, even ? values[2 * i] : 0, ",
-        "mbarrier_init(full + 8 * s, 33);", "mbarrier_init(panel_empty + 8 * s, 40);",
+       {"wgmma_outer_n64<0>(mul_", "put_column(to + 512 * i, values[2 * i], values[2 * i + 1]);",
+        "mbarrier_init(full + 8 * s, 2);", "mbarrier_init(panel_empty + 8 * s, 9);",
         "if (warp == 10) {  // columns of outer products"}) {
     EXPECT_THAT(with, HasSubstr(text));
     EXPECT_THAT(without, Not(HasSubstr(text)));
