@@ -132,18 +132,13 @@ class Settler {
     return ends_long ? plan.sum_registers(plan.folds[0]) <= kManySums : has_few_tiles;
   }
 
-  // Whether consumers that wait together had better go on apart: of what was measured, with two
-  // blocks of rows for each, with outer products and in short folds, of products this wide. Not
-  // behind long epilogues, nor in long folds of one block.
+  // Whether consumers that wait together had better go on apart: of what was measured, of products
+  // this wide, but not behind long epilogues.
   bool gains_by_stagger(const ir::Function& bound, const Plan& plan) const {
-    constexpr std::int64_t kShortFold = 16;
     constexpr int kLeastColumns = 80;
-    if (!plan.why_not_staggered().empty() || plan.folds.size() != 1 || plan.teams > 1 ||
-        plan.schedule.stream_fold || epilogue_instructions(bound) > kShortEpilogue)
-      return false;
-    const FoldPlan& f = plan.folds[0];
-    return plan.find_dot(f.pipelined_dots[0])->shape.n >= kLeastColumns &&
-           (f.blocks > 1 || f.outer || trips(bound, f) <= kShortFold);
+    return plan.why_not_staggered().empty() && plan.folds.size() == 1 && plan.teams == 1 &&
+           !plan.schedule.stream_fold && epilogue_instructions(bound) <= kShortEpilogue &&
+           plan.find_dot(plan.folds[0].pipelined_dots[0])->shape.n >= kLeastColumns;
   }
 
   // Of a fold; many where they are the tile's own, or read on the device.
