@@ -362,13 +362,15 @@ int Planner::registers_of_a_trip(const FoldPlan& f) {
 }
 
 // Sums needn't be zeroed before the first product, where its trip is known. Steps of trips share
-// the bookkeeping of panels, pairs of them where trips are long or an epilogue is, and NVRTC takes
-// its time; behind a long epilogue, the first trip isn't worth a copy of its own. Where there are
-// no panels, large tiles gain from a few trips per iteration. More of them only compile longer, as
-// do pieces of a fold; without panels, ptxas spills instead. Sums in place gain from two where they
-// are few, and where more than two consumers share the tensor core.
+// the bookkeeping of panels, pairs of them where trips are long, sums many or an epilogue long, and
+// NVRTC takes its time; behind a long epilogue, and beside outer products, the first trip isn't
+// worth a copy of its own. Where there are no panels, large tiles gain from a few trips per
+// iteration. More of them only compile longer, as do pieces of a fold; without panels, ptxas spills
+// instead. Sums in place gain from two where they are few, and where more than two consumers share
+// the tensor core.
 void Planner::choose_unroll(FoldPlan& f) {
-  constexpr int kLargeSums = 96, kSmallSums = 32, kTrips = 3, kLongTrip = 280, kLongEpilogue = 1500;
+  constexpr int kLargeSums = 96, kMostSums = 128, kSmallSums = 32, kTrips = 3;
+  constexpr int kLongTrip = 280, kLongEpilogue = 1500;
   f.unroll = std::max(1, schedule().unroll);
   if (schedule().stream_fold) return;  // with a first trip that isn't known, ptxas serialises wgmma
   const int sums = plan_.sum_registers(f);
@@ -378,12 +380,14 @@ void Planner::choose_unroll(FoldPlan& f) {
   if (f.panels.empty()) return;
   const bool has_one_set = f.splittable && f.sets == 1;
   const bool ends_long = sums * epilogue_instructions(function_) > kLongEpilogue;
-  f.peeled = has_one_set && !ends_long;
+  f.peeled = has_one_set && !ends_long && !f.outer;
   const bool alternates = f.sets == 2 && f.blocks == 1 && f.panels_ahead;
   // Two halves of a fold can begin where a panel may, without much for one to wait for the other.
   if ((has_one_set || alternates) && schedule().unroll == 0 && schedule().split_fold <= 2 &&
       !plan_.shares_trips())
-    f.panel_step = ends_long || registers_of_a_trip(f) > kLongTrip ? 2 : kPanelAlignedTrips;
+    f.panel_step = ends_long || sums > kMostSums || registers_of_a_trip(f) > kLongTrip
+                       ? 2
+                       : kPanelAlignedTrips;
   if (f.panel_step > 0 || schedule().unroll > 0 || plan_.shares_trips()) return;
   if (sums >= kLargeSums) f.unroll = kTrips;
 }

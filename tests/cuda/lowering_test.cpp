@@ -270,7 +270,16 @@ TEST(Lowering, SumsNeedNoZerosBeforeTheFirstProduct) {
               AllOf(Not(HasSubstr("_zeros[")), Not(HasSubstr("0f00000000;"))));
 }
 
-// Where an epilogue takes NVRTC long, there are fewer copies of a trip.
+// Where NVRTC takes long, there are fewer copies of a trip.
+TEST(Lowering, ManySumsAndOuterProductsHaveFewCopiesOfATrip) {
+  EXPECT_THAT(fp8_text({BM(256), BN(144), producer_registers(24), consumer_registers(240)}),
+              HasSubstr("for (int base = begin + 1; base < end; base += 2)"));
+  EXPECT_THAT(outer_scaled_gemm().with({BM(128), BN(136), outer_products()}).emit(kSizes),
+              AllOf(HasSubstr("for (int base = begin; base < end; base += 4)"),
+                    HasSubstr("clear_68<0>();"), Not(HasSubstr("0f00000000;"))));
+}
+
+// So there are where an epilogue does.
 TEST(Lowering, LongEpiloguesHaveFewTripsPerIteration) {
   const std::string text = gemm_bias_gelu().with({BM(256), BN(128)}).emit(kSizes);
   EXPECT_THAT(text, HasSubstr("for (int base = begin; base < end; base += 2)"));
