@@ -80,11 +80,10 @@ void Emitter::produce_columns(const FoldPlan& fold) {
   out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
   advance("stage", "phase", plan_.stages);
   out_.open("if (even && odd) {{");
-  // Nobody waits for the other lanes here: of a phase that is over and done, they would wait on.
-  out_.open("if (lane == 0) {{");
   out_.line("mbarrier_wait_idle(empty + 8 * stage, phase ^ 1);");
-  out_.line("mbarrier_arrive(full + 8 * stage);");
-  out_.close();
+  // Who came later than that would wait on, for a phase that is over and done.
+  out_.line("__syncwarp();");
+  out_.line("if (lane == 0) mbarrier_arrive(full + 8 * stage);");
   advance("stage", "phase", plan_.stages);
   out_.close();
   out_.close();
