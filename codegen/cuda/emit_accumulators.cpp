@@ -79,7 +79,7 @@ Emitter::AccumulatorOperands Emitter::accumulator_operands(int count, bool named
 }
 
 // The start of a call of such a function.
-std::string Emitter::accumulators_text(const std::string& array, int at) const {
+std::string Emitter::accumulators_argument(const std::string& array, int at) const {
   const auto named = accumulators_.find(array);
   if (named == accumulators_.end()) return fmt::format("{}>({}, ", at, array);
   return fmt::format("{}>(", named->second.first + at / named->second.size);
@@ -87,7 +87,8 @@ std::string Emitter::accumulators_text(const std::string& array, int at) const {
 
 // A function of the prelude's, printed when it is first used.
 void Emitter::need_function(const std::string& text) {
-  if (functions_.find(text) == std::string::npos) functions_ += text;
+  if (std::find(functions_.begin(), functions_.end(), text) == functions_.end())
+    functions_.push_back(text);
 }
 
 // Keeps an array's registers from moving across an asynchronous wgmma.
@@ -228,16 +229,10 @@ struct Emitter::Promotion {
 
 // Which register of a value's belongs to an element.
 int Emitter::register_number(const ir::Value* v, const std::map<std::string, int>& digits) {
-  const Family& family = block_values_.count(v) != 0 ? block_family_ : *family_;
-  int number = 0, scale = 1;
-  for (const Factor* f : family.registers(v->type.axes, analysis_.runs(v))) {
-    number += digits.at(f->var) * scale;
-    scale *= f->size;
-  }
-  return number;
+  return family_of(v).register_number(v->type.axes, analysis_.runs(v), digits);
 }
 
-std::string Emitter::accumulator_text(const Promotion& p, const std::string& array,
+std::string Emitter::accumulator_name(const Promotion& p, const std::string& array,
                                       int number) const {
   const Accumulators& a = accumulators_.at(array);
   const auto at =
@@ -250,11 +245,11 @@ std::string Emitter::promoted(Promotion& p, const ir::Value* v, const std::strin
   if (const int place = carried_place(plan, v); place >= 0) {
     if (from_zero_) return "0f00000000";
     const ir::Value* sum = plan.fold->results[static_cast<std::size_t>(place)];
-    return accumulator_text(p, names_.at(sum), register_number(sum, p.digits));
+    return accumulator_name(p, names_.at(sum), register_number(sum, p.digits));
   }
   if (v->def != nullptr && is_product(plan, *v->def))
-    return accumulator_text(p, names_.at(v), register_number(v, p.digits));
-  if (is_outer(v)) return accumulator_text(p, names_.at(v), register_number(v, p.digits) ^ 1);
+    return accumulator_name(p, names_.at(v), register_number(v, p.digits));
+  if (is_outer(v)) return accumulator_name(p, names_.at(v), register_number(v, p.digits) ^ 1);
   if (is_step(plan, v)) {
     if (const auto done = p.computed.find(v); done != p.computed.end()) return done->second;
     std::vector<std::string> operands;
@@ -281,11 +276,9 @@ void Emitter::promote(const FoldPlan& plan) {
   const auto inputs = compute_inputs(plan);
   // Several sums that are computed from each other have to be read before one is written.
   const bool is_one = sums.size() == 1;
-  const DotPlan& d = *plan_.find_dot(plan.pipelined_dots[0]);
-  const Family& family = block_values_.count(d.op->result()) != 0 ? block_family_ : *family_;
-  const auto factors = family.registers(d.op->result()->type.axes, {});
-  const int count = family.register_count(d.op->result()->type.axes, {});
-  for (int element = 0; element < count; ++element) {
+  const ir::Value* products = plan.pipelined_dots[0]->result();
+  const auto factors = family_of(products).registers(products->type.axes, {});
+  for (int element = 0; element < register_count(products); ++element) {
     p.computed.clear();
     p.temporaries = 0;
     if (block_ >= 0) p.digits[block_digit_] = block_;
@@ -296,7 +289,7 @@ void Emitter::promote(const FoldPlan& plan) {
     std::vector<std::string> results;
     for (std::size_t i = 0; i < sums.size(); ++i) {
       const ir::Value* sum = plan.fold->results[i];
-      const std::string to = accumulator_text(p, names_.at(sum), register_number(sum, p.digits));
+      const std::string to = accumulator_name(p, names_.at(sum), register_number(sum, p.digits));
       results.push_back(to);
       results.push_back(promoted(p, sums[i], is_one ? to : ""));
     }
@@ -357,10 +350,8 @@ void Emitter::print_promotion(const Promotion& p) {
                      fmt::format("{}", fmt::join(parameters, ", ")), lines,
                      fmt::format("::{}", fmt::join(operands, ", ")));
   };
-  auto known = std::find(promotions_.begin(), promotions_.end(), text(""));
-  const auto number = known - promotions_.begin();
-  if (known == promotions_.end()) promotions_.push_back(text(""));
-  const std::string name = fmt::format("promote_{}", number);
+  const std::string name = fmt::format(
+      "promote_{}", promotions_.try_emplace(text(""), promotions_.size()).first->second);
   need_function(text(name));
   out_.line("{}<{}>({});", name, fmt::join(p.accumulators, ", "), fmt::join(p.inputs, ", "));
 }

@@ -78,7 +78,7 @@ void Emitter::issue(const DotPlan& d, const std::string& array, std::pair<int, i
         out_.open("{{");
         out_.line("const u32 a = {};", operand_descriptor(d, d.m, true, mb, chunk));
         out_.line("const u32 b = {};", operand_descriptor(d, d.n, false, nb, chunk));
-        out_.line("{}<{}a, b, {});", wgmma_name(d), accumulators_text(array, at),
+        out_.line("{}<{}a, b, {});", wgmma_name(d), accumulators_argument(array, at),
                   chunk == chunks.first ? accumulate : "1");
         out_.close();
       }

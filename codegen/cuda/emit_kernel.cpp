@@ -516,7 +516,7 @@ CudaProgram Emitter::run() {
   out_.close();
   program.source = out_.text();
   program.source.insert(start, accumulator_declarations());
-  program.source.insert(functions, functions_);
+  program.source.insert(functions, fmt::format("{}", fmt::join(functions_, "")));
   return program;
 }
 

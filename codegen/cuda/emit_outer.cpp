@@ -135,7 +135,7 @@ void Emitter::issue_outer(const FoldPlan& plan, int block, const std::string& pa
     const std::string products = name_of(outer.op->result());
     need_function(outer_function(d, accumulators_.count(products) != 0));
     out_.line("wgmma_outer_n{}<{}rows, lane, {}, b);", d.shape.n,
-              accumulators_text(products, (mb - first) * d.shape.n / 2), parity);
+              accumulators_argument(products, (mb - first) * d.shape.n / 2), parity);
     out_.close();
   }
 }

@@ -188,14 +188,16 @@ void Emitter::materialize(const ir::Op& op) {
   close_loops(loops);
 }
 
+const Family& Emitter::family_of(const ir::Value* value) const {
+  return block_values_.count(value) != 0 ? block_family_ : *family_;
+}
+
 int Emitter::register_count(const ir::Value* value) {
-  const Family& family = block_values_.count(value) != 0 ? block_family_ : *family_;
-  return family.register_count(value->type.axes, analysis_.runs(value));
+  return family_of(value).register_count(value->type.axes, analysis_.runs(value));
 }
 
 std::string Emitter::register_index(const ir::Value* value) {
-  const Family& family = block_values_.count(value) != 0 ? block_family_ : *family_;
-  return family.register_index(value->type.axes, analysis_.runs(value));
+  return family_of(value).register_index(value->type.axes, analysis_.runs(value));
 }
 
 int Emitter::open_loops(const std::vector<const Factor*>& factors) {

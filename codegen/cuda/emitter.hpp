@@ -108,6 +108,7 @@ class Emitter {
   int open_loop(const std::vector<ir::AxisId>& axes);  ///< the same without runs, in one loop
   void close_loops(int count);
   /// Registers of a value and the place of an element among them, as text over the digits.
+  const Family& family_of(const ir::Value* value) const;
   int register_count(const ir::Value* value);
   std::string register_index(const ir::Value* value);
   std::vector<const Factor*> registers(const ir::Value* value);
@@ -298,7 +299,7 @@ class Emitter {
   Accumulators new_accumulators(int size, int count);
   std::string accumulator_declarations() const;
   static AccumulatorOperands accumulator_operands(int count, bool named);
-  std::string accumulators_text(const std::string& array, int at) const;
+  std::string accumulators_argument(const std::string& array, int at) const;
   void need_function(const std::string& text);
   void pin(const std::string& array);
   bool names_accumulators(const FoldPlan& plan);
@@ -311,7 +312,7 @@ class Emitter {
   void clear_sums(const FoldPlan& plan);
   void read_sums(const FoldPlan& plan);
   int register_number(const ir::Value* value, const std::map<std::string, int>& digits);
-  std::string accumulator_text(const Promotion& p, const std::string& array, int number) const;
+  std::string accumulator_name(const Promotion& p, const std::string& array, int number) const;
   std::vector<int> block_accumulators(const FoldPlan& plan) const;
   std::string promoted(Promotion& p, const ir::Value* value, const std::string& to);
   void promote(const FoldPlan& plan);
@@ -321,8 +322,8 @@ class Emitter {
   bool from_zero_ = false;                                      ///< its sums so far are zero
   std::unordered_map<std::string, Accumulators> accumulators_;  ///< by the array's name
   std::vector<int> accumulator_sizes_;
-  std::vector<std::string> promotions_;
-  std::string functions_;  ///< that the kernel calls, printed before it
+  std::map<std::string, std::size_t> promotions_;  ///< numbers of statements
+  std::vector<std::string> functions_;             ///< that the kernel calls, printed before it
 
   // emit_in_place.cpp
   void in_place_loop(const FoldPlan& plan);

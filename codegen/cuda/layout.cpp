@@ -61,6 +61,16 @@ std::string Family::register_index(const std::vector<ir::AxisId>& axes, const Ru
   return text.empty() ? "0" : text;
 }
 
+int Family::register_number(const std::vector<ir::AxisId>& axes, const Runs& runs,
+                            const std::map<std::string, int>& digits) const {
+  int number = 0, scale = 1;
+  for (const Factor* f : registers(axes, runs)) {
+    number += digits.at(f->var) * scale;
+    scale *= f->size;
+  }
+  return number;
+}
+
 std::string Family::coordinate(ir::AxisId axis, std::int64_t run) const {
   const AxisLayout& layout = at(axis);
   std::string text = thread_part_name(axis);

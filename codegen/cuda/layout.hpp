@@ -61,6 +61,9 @@ class Family {
   int register_count(const std::vector<ir::AxisId>& axes, const Runs& runs) const;
   /// Register number as C++ text over the digits' loop variables.
   std::string register_index(const std::vector<ir::AxisId>& axes, const Runs& runs) const;
+  /// The same number, given the values of the digits' loop variables.
+  int register_number(const std::vector<ir::AxisId>& axes, const Runs& runs,
+                      const std::map<std::string, int>& digits) const;
   /// Coordinate along `axis` as C++ text; digits inside a run of `run` are taken as zero.
   std::string coordinate(ir::AxisId axis, std::int64_t run = 1) const;
   /// The thread's and CTA's part of the coordinate: name of the variable that holds it.
