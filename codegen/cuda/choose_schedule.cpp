@@ -231,9 +231,10 @@ class Chooser {
           if (sets > 1) s.accumulators = sets;
           out.push_back(s);
           // A few trips, a second set or another CTA hide a promotion already.
-          if (shares_trips && split <= 2 && ctas * sets == 1) {
+          for (int teams : {2, 3}) {
+            if (!shares_trips || split > 4 - teams || ctas * sets > 1) continue;
             out.push_back(s);
-            out.back().fold_teams = 2;
+            out.back().fold_teams = teams;
           }
           if (takes_turns && split * ctas * sets == 1) {
             s.ping_pong = true;

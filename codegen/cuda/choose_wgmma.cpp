@@ -25,7 +25,9 @@ constexpr double kColumnEpilogue = 2.72;  // clocks per column of a block, each 
 // for GELU by tanh, twice that for GELU by erf.
 constexpr double kInstruction = 1.6;
 constexpr int kHiddenInstructions = 5, kLongElement = 24;
-constexpr double kJoin = 300;  // clocks until all teams have their sums; not fitted
+// By hand, as 169 products of few tiles took: clocks until all teams have their sums, and of one of
+// them from a promotion to its next product.
+constexpr double kJoin = 200, kTeamIssue = 60;
 constexpr double kTurn = 104;  // clocks, from one team's last product to the other's first
 constexpr double kSplitOverhead = 1050;  // clocks: the cluster's start and meeting
 constexpr double kExchangeBytesPerClock = 9.02;
@@ -51,8 +53,9 @@ constexpr double kScaleLoad = 3.46;          // the same, once a trip: reading i
 constexpr double kMemoryEfficiency = 0.831;  // of the nominal bandwidth, past the start
 constexpr double kSplitMemory = 0.88;        // of that, where CTAs share folds
 constexpr double kMemoryAlone = 0.533, kMemoryPerBusySm = 0.964;
-constexpr double kMemoryStart = 2.71;              // microseconds
-constexpr double kOverlap = 3, kSharpOverlap = 8;  // norms: how far two bounds hide each other
+constexpr double kMemoryStart = 2.71;  // microseconds
+// Norms: how far two bounds hide each other; teams keep more copies under way.
+constexpr double kOverlap = 3, kTeamOverlap = 4.5, kSharpOverlap = 8;
 constexpr int kLeastTrips = 4, kMostReady = 20;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128, kMostSumsInTurn = 208;
 constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kFewestOtherRegisters = 13,
@@ -177,7 +180,9 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
     const double promotion = kPromotion + kPromotionPerColumn * n + scale * (distinct - 1) +
                              (reads_columns ? kScalePerColumn * n : 0);
     // Teams that take trips in turn promote under each other's products.
-    block = std::max(block, (sets == 2 ? 0.9 * promotion : product + promotion) / s.fold_teams);
+    const double turn =
+        (sets == 2 ? 0.9 * promotion : product + promotion) + (s.fold_teams > 1 ? kTeamIssue : 0);
+    block = std::max(block, turn / s.fold_teams);
   }
   const double scale_loads =
       reads_columns ? kScaleLoad * n / (t.scales_in_pairs ? 2 : 1) / s.fold_teams : 0;
@@ -248,7 +253,8 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
                            std::min(1.0, kMemoryAlone + kMemoryPerBusySm * ctas / sms);
   const double memory = t.bytes / bandwidth + kMemoryStart;
   if (s.fold_teams > 1 && memory > compute) return std::nullopt;  // teams wait for it as one does
-  return std::pow(std::pow(compute, kOverlap) + std::pow(memory, kOverlap), 1 / kOverlap);
+  const double overlap = s.fold_teams > 1 && split == 1 ? kTeamOverlap : kOverlap;
+  return std::pow(std::pow(compute, overlap) + std::pow(memory, overlap), 1 / overlap);
 }
 
 }  // namespace octile::cuda
