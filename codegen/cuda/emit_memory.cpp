@@ -234,8 +234,8 @@ bool Emitter::load_whole(const ir::Op& op, const VectorAccess& access, const std
             inside.empty() ? "" : " : 0");
   loops = open_loops(v->type.axes, {});
   out_.line("const int place = {};", place);
-  out_.line("{} = place >= begin && place < end ? {}[place * {}] : {};", element, first, stride,
-            other);
+  out_.line("{} = load_inside({} + place * {}, place >= begin && place < end, {});", element, first,
+            stride, other);
   close_loops(loops);
   out_.line("}}");
   return true;

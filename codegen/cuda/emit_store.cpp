@@ -57,10 +57,18 @@ std::vector<std::pair<int, int>> Emitter::widths(const TmaStore& t) {
   return runs;
 }
 
+// Of a long epilogue, so many elements make up a basic block: ptxas takes out of proportion long
+// for thousands of instructions in one, and orders them no better.
+int Emitter::block_elements() const {
+  constexpr int kInstructions = 300;
+  const int instructions = epilogue_instructions(function_);
+  return instructions > kShortEpilogue ? std::max(8, kInstructions / instructions) : INT_MAX;
+}
+
 // Loops over the registers of columns of one width, or of one part of them: each digit from the
-// first value that some of these have to the last.
+// first value that some of these have to the last. An iteration stores so many elements.
 Emitter::PartLoops Emitter::open_part(const TmaStore& t, const StoreDigits& digits,
-                                      std::pair<int, int> run, int part) {
+                                      std::pair<int, int> run, int part, int iteration) {
   const TmaStore::Columns &first = t.columns_of(run.first), &last = t.columns_of(run.second - 1);
   const auto& others = digits.others;
   std::vector<int> value(others.size()), least(others.size(), INT_MAX), most(others.size(), -1);
@@ -85,10 +93,19 @@ Emitter::PartLoops Emitter::open_part(const TmaStore& t, const StoreDigits& digi
       most[i] = std::max(most[i], value[i]);
     }
   }
+  // Elements of an iteration of each loop, from the innermost one on, and those of a basic block.
+  std::vector<int> elements = {iteration};
+  for (std::size_t i = 0; i < others.size(); ++i)
+    elements.push_back(elements[i] * (most[i] + 1 - least[i]));
+  const int block = block_elements();
+  const bool ends_blocks = registers * iteration > block;
+  if (ends_blocks && elements.back() <= block) out_.line("end_block();");
   for (std::size_t i = others.size(); i-- > 0;) {
     out_.line("#pragma unroll");
     out_.open("for (int {0} = {1}; {0} < {2}; ++{0}) {{", others[i]->var, least[i], most[i] + 1);
     looped *= most[i] + 1 - least[i];
+    if (ends_blocks && elements[i] <= block && elements[i + 1] > block)
+      out_.line("if ({} % {} == 0) end_block();", others[i]->var, block / elements[i]);
   }
   return {static_cast<int>(others.size()), looped == inside};
 }
@@ -121,7 +138,7 @@ void Emitter::stage_elements(const TmaStore& t, const ir::Value* value, int part
   StoreDigits digits = store_digits(t);
   const int bytes = t.element_bytes, width = t.columns_of(run.first).width;
   const int halves = open_loops({digits.half});
-  const PartLoops loops = open_part(t, digits, run, part);
+  const PartLoops loops = open_part(t, digits, run, part, digits.pair->size);
   const std::string first = begin_part(t, digits, run, part, loops.exact);
   out_.line("constexpr int {} = 0;", digits.pair->var);
   std::string column = family_->thread_part_name(t.column_axis);
@@ -166,7 +183,7 @@ void Emitter::stage_matrices(const TmaStore& t, const ir::Value* value, int part
   out_.line("const u32 place = swizzled_offset<{}>(row, {});", width,
             wide ? "thread / 16 % 2 * 16" : "0");
   out_.line("const u32 to = shared_address(staging);");
-  const PartLoops loops = open_part(t, digits, run, part);
+  const PartLoops loops = open_part(t, digits, run, part, wide ? 8 : 4);
   if (wide) out_.line("const int {} = 2 * {};", eights->var, sixteens.var);
   const std::string first = begin_part(t, digits, run, part, loops.exact);
   out_.line("u32 matrices[{}];", wide ? 4 : 2);

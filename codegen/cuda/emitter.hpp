@@ -175,12 +175,13 @@ class Emitter {
   std::string held_digit_;
   StoreDigits store_digits(const TmaStore& t);
   static std::vector<std::pair<int, int>> widths(const TmaStore& t);
+  int block_elements() const;
   struct PartLoops {
     int count = 0;
     bool exact = true;  ///< nothing else is in them
   };
   PartLoops open_part(const TmaStore& t, const StoreDigits& digits, std::pair<int, int> run,
-                      int part);
+                      int part, int iteration);
   std::string begin_part(const TmaStore& t, const StoreDigits& digits, std::pair<int, int> run,
                          int part, bool exact);
   void stage_elements(const TmaStore& t, const ir::Value* value, int part, std::pair<int, int> run);

@@ -34,6 +34,22 @@ TEST(Lowering, StagingInPartsMakesRoomForAStage) {
   EXPECT_THAT(narrow, HasSubstr("tma_store_2d(map_2, staging + 0, int((grid_1 * 176ll) + 96)"));
 }
 
+// ptxas takes out of proportion long for an epilogue of thousands of instructions in one basic
+// block: it ends at each part, or after so many elements of a tile that is staged as a whole.
+TEST(Lowering, LongEpiloguesEndBasicBlocks) {
+  const auto emit = [](const auto& gemm, std::initializer_list<Knob> knobs) {
+    const std::string text = gemm.with(knobs).emit(kSizes);
+    return text.substr(text.find("__global__"));
+  };
+  EXPECT_THAT(emit(tensor_wise_gelu(), {BM(128), BN(160), ping_pong()}),
+              ContainsRegex("u32 to = shared_address\\(staging\\);\n *end_block\\(\\);"));
+  EXPECT_THAT(emit(tensor_wise_gelu(), {BM(128), BN(128)}),
+              HasSubstr("if (BN_i8_pair % 2 == 0) end_block();"));
+  EXPECT_THAT(emit(tensor_wise(), {BM(128), BN(128)}), Not(HasSubstr("end_block")));
+  // A few elements.
+  EXPECT_THAT(emit(tensor_wise_gelu(), {BM(64), BN(16)}), Not(HasSubstr("end_block")));
+}
+
 // All slots are free when a store begins, so the last part's is waited for.
 TEST(Lowering, PartsOfAnyNumberTakeTurns) {
   const std::string text = tensor_wise()

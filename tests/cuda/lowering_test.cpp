@@ -160,6 +160,9 @@ TEST(Lowering, ScalesOfATileThatIsInsideAreLoadedAtOnce) {
   EXPECT_THAT(text, HasSubstr("_first0 + 192 <= N_dim) {"));
   EXPECT_THAT(text, HasSubstr("_first0 + 128 <= M_dim) {"));
   EXPECT_THAT(text, Not(HasSubstr("+ 2 <= N_dim")));
+  // At an edge each is a load under a predicate, not a branch.
+  EXPECT_THAT(text, HasSubstr("= load_inside(sb_"));
+  EXPECT_THAT(text, HasSubstr("= load_inside(sa_"));
 }
 
 // What an element's expression uses twice is a register where the element is stored, or kept; not a

@@ -117,6 +117,36 @@ OCTILE_PROGRAM(sums_of_each_other) {
   }
 }
 
+// Vectors of elements of 1, 2, 4 and 8 bytes along a tile's rows and columns, which end inside of
+// it.
+OCTILE_PROGRAM(gemm_plus_vectors_of_every_width) {
+  const auto k = kernel(
+      "plus_vectors", in<bf16>("a", M, K), in<bf16>("b", N, K), in<e4m3>("one", N),
+      in<f16>("two", M), in<f32>("four", N), in<i64>("eight", M), out<f32>("d", M, N),
+      [](auto a, auto b, auto one, auto two, auto four, auto eight, auto d) {
+        return grid(M / BM, N / BN, [=](auto i, auto j) {
+          auto acc = sum(K / BK, [=](auto k) { return dot(a(BM[i], BK[k]), b(BN[j], BK[k])); });
+          auto columns = cast<f32>(one(BN[j])) + four(BN[j]);
+          auto rows = cast<f32>(two(BM[i])) + cast<f32>(eight(BM[i]));
+          return store(d(BM[i], BN[j]), acc + columns + rows);
+        });
+      });
+  for (const Shape& s : kShapes) {
+    const auto [m, n, depth] = s;
+    const Input a = t.input(ElementType::bf16, {m, depth}, Fill::integers);
+    const Input b = t.input(ElementType::bf16, {n, depth}, Fill::integers);
+    const Input one = t.input(ElementType::e4m3, {n}, Fill::integers);
+    const Input two = t.input(ElementType::f16, {m}, Fill::integers);
+    const Input four = t.input(ElementType::f32, {n}, Fill::integers);
+    const Input eight = t.input(ElementType::i64, {m}, Fill::integers);
+    const auto want = products(a, b);
+    const Input d = t.output(ElementType::f32, {m, n}, [=, n = n](const Index& e) {
+      return want(e[0] * n + e[1]) + (*one)(e[1]) + (*four)(e[1]) + (*two)(e[0]) + (*eight)(e[0]);
+    });
+    t.run(k, {kSchedules[0], kSchedules[2], {BM(128), BN(80)}}, a, b, one, two, four, eight, d);
+  }
+}
+
 // Largest magnitudes of groups of 96 columns, which end inside of what TMA stores at a time.
 OCTILE_PROGRAM(gemm_and_amax_of_96) {
   const auto k = kernel(

@@ -15,6 +15,16 @@ __device__ __forceinline__ int lane_index() {
   asm("mov.u32 %0, %%laneid;" : "=r"(i));
   return i;
 }
+// Never leaves, but ptxas doesn't know: it ends a basic block here. In one of thousands of
+// instructions, it takes time out of proportion to schedule them and to allocate registers.
+__device__ __forceinline__ void end_block() {
+  asm volatile(
+      "{\n"
+      ".reg .pred p;\n"
+      "setp.eq.u32 p, %0, 0;\n"
+      "@p exit;\n"
+      "}\n" ::"r"(gridDim.x));
+}
 __device__ __forceinline__ long long ceil_div(long long a, long long b) {
   return (a + b - 1) / b;
 }
@@ -65,6 +75,42 @@ __device__ __forceinline__ To bit_cast(From x) {
   memcpy(&y, &x, sizeof(To));
   return y;
 }
+// What is at `from` if that is inside of its tensor, else `other`: a load under a predicate. C++
+// would make it a branch, and NVRTC takes a twentieth of a kernel's time for dozens of these.
+template <class T, class U>
+__device__ __forceinline__ T load_inside(const T* from, bool inside, U other) {
+  T x = other;
+  if constexpr (sizeof(T) == 8) {
+    u64 bits = bit_cast<u64>(x);
+    asm volatile("{.reg .pred p; setp.ne.s32 p, %2, 0; @p ld.global.b64 %0, [%1];}"
+                 : "+l"(bits)
+                 : "l"(from), "r"(int(inside))
+                 : "memory");
+    return bit_cast<T>(bits);
+  } else {
+    u32 bits = 0;
+    memcpy(&bits, &x, sizeof(T));
+    if constexpr (sizeof(T) == 1) {
+      asm volatile("{.reg .pred p; setp.ne.s32 p, %2, 0; @p ld.global.u8 %0, [%1];}"
+                   : "+r"(bits)
+                   : "l"(from), "r"(int(inside))
+                   : "memory");
+    } else if constexpr (sizeof(T) == 2) {
+      asm volatile("{.reg .pred p; setp.ne.s32 p, %2, 0; @p ld.global.u16 %0, [%1];}"
+                   : "+r"(bits)
+                   : "l"(from), "r"(int(inside))
+                   : "memory");
+    } else {
+      asm volatile("{.reg .pred p; setp.ne.s32 p, %2, 0; @p ld.global.b32 %0, [%1];}"
+                   : "+r"(bits)
+                   : "l"(from), "r"(int(inside))
+                   : "memory");
+    }
+    memcpy(&x, &bits, sizeof(T));
+    return x;
+  }
+}
+
 // For what has to wait until a value is known.
 template <class T>
 __device__ __forceinline__ u32 bits_of(T x) {
