@@ -155,7 +155,10 @@ OCTILE_PROGRAM(gemm_of_outer_scales) {
       kernels::gemm<e4m3>("blockwise", kernels::scale_1x128_128x128, kernels::to<bf16>());
   const auto rows =
       kernels::gemm<e4m3>("wgrad", kernels::scale_1x128_1x128, kernels::accumulate<f32>());
-  const std::vector<Sizes> sizes = {{72, 136, 656}, {300, 520, 1024}, {65, 72, 656}, {256, 256, 0}};
+  std::vector<Sizes> sizes = {{72, 136, 656}, {65, 72, 656}, {256, 256, 0}};
+  // Several tiles, which the CPU has in small sizes too; the reference takes half a minute of
+  // these.
+  if (t.where() != Where::cpu) sizes.push_back({300, 520, 1024});
   for (const Layout& layout : {Layout{true, 0, 0}, Layout{true, 4, 0}, Layout{true, 0, 1}}) {
     plain<Scales::by_128x128, bf16>(
         t, blocks,

@@ -234,15 +234,14 @@ OCTILE_PROGRAM(rows_of_scales) {
     const Input b = t.input(ElementType::e4m3, {z, n, depth}, Fill::integers);
     const Input sa = t.input(ElementType::f32, {z, m, runs}, Fill::uniform, {false, gap_a, 0});
     const Input sb = t.input(ElementType::f32, {z, n, runs}, Fill::uniform, {false, gap_b, 0});
+    const auto layer = [=, m = m, n = n, depth = depth](std::int64_t z) {
+      return products(
+          m, n, depth, [=](auto i, auto k) { return (*a)(z, i, k) * (*sa)(z, i, k / 128); },
+          [=](auto j, auto k) { return (*b)(z, j, k) * (*sb)(z, j, k / 128); });
+    };
+    const auto layers = remembered(z, layer);
     const Input d = t.output(ElementType::f32, {z, m, n},
-                             [=, depth = depth](const Index& e) {
-                               double total = 0;
-                               for (std::int64_t k = 0; k < depth; ++k) {
-                                 total += (*a)(e[0], e[1], k) * (*sa)(e[0], e[1], k / 128) *
-                                          (*b)(e[0], e[2], k) * (*sb)(e[0], e[2], k / 128);
-                               }
-                               return total;
-                             },
+                             [=, n = n](const Index& e) { return layers(e[0])(e[1] * n + e[2]); },
                              {3e-3, 1e-4});
     t.run(k, schedules, a, sa, b, sb, d);
   }
@@ -304,16 +303,12 @@ OCTILE_PROGRAM(outer_products) {
     const Input b = t.input(ElementType::e4m3, {n, depth}, Fill::integers);
     const Input sa = t.input(ElementType::f32, {m, runs}, Fill::uniform, layout);
     const Input sb = t.input(ElementType::f32, {n, runs}, Fill::uniform, layout_b);
-    const Input d = t.output(ElementType::f32, {m, n},
-                             [=, depth = depth](const Index& e) {
-                               double total = 0;
-                               for (std::int64_t k = 0; k < depth; ++k) {
-                                 total += (*a)(e[0], k) * (*sa)(e[0], k / 128) * (*b)(e[1], k) *
-                                          (*sb)(e[1], k / 128);
-                               }
-                               return total;
-                             },
-                             {2e-3, 0});
+    const auto want = products(
+        m, n, depth, [=](auto i, auto k) { return (*a)(i, k) * (*sa)(i, k / 128); },
+        [=](auto j, auto k) { return (*b)(j, k) * (*sb)(j, k / 128); });
+    const Input d =
+        t.output(ElementType::f32, {m, n},
+                 [=, n = n](const Index& e) { return want(e[0] * n + e[1]); }, {2e-3, 0});
     t.run(k, some, a, sa, b, sb, d);
   };
   const Schedules with_transposed =

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <array>
+#include <memory>
+#include <numeric>
 #include <vector>
 
 #include "octile/codegen/ir/numerics.hpp"
@@ -51,12 +53,28 @@ inline double rounded(ElementType type, double x) {
   return numerics::decode(type, numerics::encode(type, static_cast<float>(x)));
 }
 
-// sum over k of a(i, k) * b(j, k), for every i and j asked for.
+/// x(i, k) for every i in [0, rows) and k in [0, depth), row by row.
+std::vector<double> decoded(std::int64_t rows, std::int64_t depth, auto x) {
+  std::vector<double> all;
+  all.reserve(static_cast<std::size_t>(rows * depth));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t k = 0; k < depth; ++k) all.push_back(x(i, k));
+  }
+  return all;
+}
+
+/// sum over k of a(i, k) * b(j, k), for every i and j asked for, at i * n + j. Each element of a
+/// and b is decoded once, when the first is asked for.
 auto products(std::int64_t m, std::int64_t n, std::int64_t depth, auto a, auto b) {
+  const auto sides = std::make_shared<std::array<std::vector<double>, 2>>();
   return remembered(m * n, [=](std::int64_t at) {
-    double total = 0;
-    for (std::int64_t k = 0; k < depth; ++k) total += a(at / n, k) * b(at % n, k);
-    return total;
+    auto& [left, right] = *sides;
+    if (right.empty()) {
+      left = decoded(m, depth, a);
+      right = decoded(n, depth, b);
+    }
+    const double *x = left.data() + at / n * depth, *y = right.data() + at % n * depth;
+    return std::inner_product(x, x + depth, y, 0.0);
   });
 }
 

@@ -249,7 +249,7 @@ auto remembered(std::int64_t count, F make) {
   auto known = std::make_shared<std::vector<std::optional<T>>>(static_cast<std::size_t>(count));
   return [known, make](std::int64_t i) -> const T& {
     std::optional<T>& slot = (*known)[static_cast<std::size_t>(i)];
-    if (!slot) slot = make(i);
+    if (!slot) slot.emplace(make(i));
     return *slot;
   };
 }
