@@ -56,7 +56,7 @@ constexpr double kMemoryAlone = 0.533, kMemoryPerBusySm = 0.964;
 constexpr double kMemoryStart = 2.71;  // microseconds
 // Norms: how far two bounds hide each other; teams keep more copies under way.
 constexpr double kOverlap = 3, kTeamOverlap = 4.5, kSharpOverlap = 8;
-constexpr int kLeastTrips = 4, kMostReady = 20;
+constexpr int kLeastTrips = 4, kMostReady = 20, kFewScales = 4;
 constexpr int kMostStages = 24, kEnoughStages = 5, kMostSumsInPlace = 128, kMostSumsInTurn = 208;
 constexpr int kOtherRegisters = 20, kLeastOtherRegisters = 15, kFewestOtherRegisters = 13,
               kRichEpilogue = 48, kElement = 8, kBesideProduct = 26, kBesideCopies = 44,
@@ -141,12 +141,13 @@ std::optional<double> wgmma_cost(const WgmmaTiles& t, const Schedule& s, const T
         many_elements ? kRichEpilogue : kElement + kElementPerInstruction * instructions;
   const double beside = sums + std::max(sets * n / 2 + scales, epilogue_registers);
   // Other registers, by what doesn't spill: few are needed where scales come by TMA and a large
-  // epilogue has one block of rows, the fewest where sums are stored as they are. Producers spare
-  // theirs for that.
+  // epilogue has one block of rows, if columns' values aren't beside many of a row's scales, the
+  // fewest where sums are stored as they are. Producers spare theirs for that.
   int others = kOtherRegisters;
   if (t.scales_by_tma && epilogue_registers == 0 && !t.scales_on_n)
     others = kFewestOtherRegisters;
-  else if (t.scales_by_tma && (t.scales_on_n || (sets == 1 && per_consumer == 1)))
+  else if (t.scales_by_tma && (t.scales_on_n || (sets == 1 && per_consumer == 1)) &&
+           !(t.epilogue_columns && distinct > kFewScales))
     others = kLeastOtherRegisters;
   if (outer) others = kBesideOuterProduct;
   const bool spares = t.scales_on_n || others < kOtherRegisters;
