@@ -104,8 +104,11 @@ Emitter::PartLoops Emitter::open_part(const TmaStore& t, const StoreDigits& digi
     out_.line("#pragma unroll");
     out_.open("for (int {0} = {1}; {0} < {2}; ++{0}) {{", others[i]->var, least[i], most[i] + 1);
     looped *= most[i] + 1 - least[i];
-    if (ends_blocks && elements[i] <= block && elements[i + 1] > block)
-      out_.line("if ({} % {} == 0) end_block();", others[i]->var, block / elements[i]);
+    if (!ends_blocks || elements[i] > block || elements[i + 1] <= block) continue;
+    if (const int every = block / elements[i]; every > 1)
+      out_.line("if ({} % {} == 0) end_block();", others[i]->var, every);
+    else
+      out_.line("end_block();");
   }
   return {static_cast<int>(others.size()), looped == inside};
 }
