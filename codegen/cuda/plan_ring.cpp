@@ -33,11 +33,13 @@ void Planner::plan_shared_memory() {
   plan_.scratch_bytes = scratch;
   plan_.store_offset = plan_.stores_in_ring ? 0 : ring + scratch;
   plan_.reduce_offset = ring + scratch + staging_bytes();
-  plan_.panel_offset = plan_.reduce_offset + reduce_bytes();
-  if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kStageAlignment);
-  plan_.outer_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
+  // Panels, which aren't smaller, come behind what is read twice: memcheck takes the second half of
+  // K to be behind the first.
+  plan_.outer_offset = plan_.reduce_offset + reduce_bytes();
   if (plan_.outer_bytes > 0) plan_.outer_offset = round_up(plan_.outer_offset, 8 * kOuterBytes);
-  plan_.barrier_offset = plan_.outer_offset + plan_.outer_slots() * plan_.outer_bytes;
+  plan_.panel_offset = plan_.outer_offset + plan_.outer_slots() * plan_.outer_bytes;
+  if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kCopyAlignment);
+  plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
   if (plan_.sums_apart) {
     plan_.sums_offset = round_up(plan_.barrier_offset, 16);
     plan_.barrier_offset = plan_.sums_offset + plan_.sums_bytes;

@@ -14,6 +14,7 @@ namespace octile::cuda {
 
 inline constexpr int kMostStages = 24;        // where the schedule leaves it open
 inline constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
+inline constexpr int kCopyAlignment = 128;    // of a TMA copy that isn't swizzled
 
 inline int round_up(int x, int to) {
   return (x + to - 1) / to * to;

@@ -185,6 +185,18 @@ TEST(Lowering, ValuesUsedInOnePlaceAreComputedThere) {
   EXPECT_FALSE(has(kept, "float min_\\d+\\["));
 }
 
+// wgmma reads a column's 16 bytes twice, memcheck takes the second half of K to lie behind the
+// first: inside of shared memory, if panels do.
+TEST(Lowering, ColumnsOfOuterProductsLieBeforePanels) {
+  for (int n : {64, 104, 144}) {
+    const std::string text = weight_gradient().with({BM(64), BN(n), outer_products()}).emit(kSizes);
+    std::smatch columns, panels;
+    ASSERT_TRUE(std::regex_search(text, columns, std::regex("\\(ring_address \\+ (\\d+)\\) / 16")));
+    ASSERT_TRUE(std::regex_search(text, panels, std::regex("panels = ring_address \\+ (\\d+);")));
+    EXPECT_LE(std::stoi(columns[1]) + 16 * n, std::stoi(panels[1]));
+  }
+}
+
 // Tiles with many scales need more of a consumer's registers than others.
 TEST(Lowering, ProducersSpareRegistersForScales) {
   EXPECT_THAT(weight_gradient().with({BM(256), BN(128)}).emit(kSizes),
