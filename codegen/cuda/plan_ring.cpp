@@ -38,7 +38,7 @@ void Planner::plan_shared_memory() {
   plan_.outer_offset = plan_.reduce_offset + reduce_bytes();
   if (plan_.outer_bytes > 0) plan_.outer_offset = round_up(plan_.outer_offset, 8 * kOuterBytes);
   plan_.panel_offset = plan_.outer_offset + plan_.outer_slots() * plan_.outer_bytes;
-  if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, kCopyAlignment);
+  if (plan_.panel_bytes > 0) plan_.panel_offset = round_up(plan_.panel_offset, panel_alignment());
   plan_.barrier_offset = plan_.panel_offset + kPanelSlots * plan_.panel_bytes;
   if (plan_.sums_apart) {
     plan_.sums_offset = round_up(plan_.barrier_offset, 16);
@@ -204,6 +204,7 @@ int Planner::ring_room() const {
   constexpr int kBarriers = 640;  // at the most, and what else is rounded up
   int others = reduce_bytes() + staging_bytes();
   if (plan_.panel_bytes > 0) others = round_up(others, kStageAlignment);
+  if (plan_.outer_bytes > 0) others += panel_alignment() - kCopyAlignment;
   return shared_limit() - kStageAlignment - kBarriers - scratch - others -
          kPanelSlots * plan_.panel_bytes - (plan_.sums_apart ? plan_.sums_bytes : 0);
 }
@@ -221,20 +222,22 @@ void Planner::choose_panel_trips() {
       return !p.rows_side_by_side();
     });
   });
-  plan_.panel_trips = kPanelAlignedTrips;
-  plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
-  const int most = std::min(stages_that_fit(), wanted);
+  const auto stages_with = [&](int trips) {
+    plan_.panel_trips = trips;
+    plan_.panel_bytes = panel_bytes(trips);
+    return std::min(stages_that_fit(), wanted);
+  };
+  const int most = stages_with(kPanelAlignedTrips);
   if (most <= kFewStages || many_rows) return;
-  plan_.panel_bytes = panel_bytes(kLongPanelTrips);
-  if (std::min(stages_that_fit(), wanted) == most)
-    plan_.panel_trips = kLongPanelTrips;
-  else
-    plan_.panel_bytes = panel_bytes(kPanelAlignedTrips);
+  if (stages_with(kLongPanelTrips) != most) stages_with(kPanelAlignedTrips);
+}
+
+int Planner::panel_alignment() const {
+  return plan_.panel_trips == kPanelAlignedTrips ? kCopyAlignment : kSwizzledAlignment;
 }
 
 // One slot of the panels' ring; lays the panels out in it.
 int Planner::panel_bytes(int trips) {
-  constexpr int kSwizzledAlignment = 512, kAlignment = 128;  // of 64-byte rows; of any copy
   const bool long_rows = trips != kPanelAlignedTrips;
   int most = 0;
   for (FoldPlan& f : plan_.folds) {
@@ -249,7 +252,7 @@ int Planner::panel_bytes(int trips) {
         padding = rows.padded - rows.extent;
       }
       const int rows = (p.rows - 1) * p.row_step(trips) + 1 + padding;
-      offset += round_up(4 * trips * rows, long_rows ? kSwizzledAlignment : kAlignment);
+      offset += round_up(4 * trips * rows, long_rows ? kSwizzledAlignment : kCopyAlignment);
     }
     most = std::max(most, offset);
   }

@@ -14,7 +14,8 @@ namespace octile::cuda {
 
 inline constexpr int kMostStages = 24;        // where the schedule leaves it open
 inline constexpr int kStageAlignment = 1024;  // the swizzle atom: 8 rows of 128 bytes
-inline constexpr int kCopyAlignment = 128;    // of a TMA copy that isn't swizzled
+// Of any TMA copy's place; of swizzled rows of 64 bytes.
+inline constexpr int kCopyAlignment = 128, kSwizzledAlignment = 512;
 
 inline int round_up(int x, int to) {
   return (x + to - 1) / to * to;
@@ -105,6 +106,7 @@ class Planner {
   void check_team_sums(int ring) const;
   void choose_panel_trips();
   int panel_bytes(int trips);
+  int panel_alignment() const;
   void find_pipelined_dots(FoldPlan& f);
   void lay_out_stage(FoldPlan& f);
   unsigned grid_positions_without(const ir::Op& load);

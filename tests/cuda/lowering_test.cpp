@@ -4,7 +4,9 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
 #include <regex>
+#include <string>
 
 namespace octile::test {
 namespace {
@@ -186,14 +188,20 @@ TEST(Lowering, ValuesUsedInOnePlaceAreComputedThere) {
 }
 
 // wgmma reads a column's 16 bytes twice, memcheck takes the second half of K to lie behind the
-// first: inside of shared memory, if panels do.
+// first: inside of shared memory, if panels do. Those of 16 trips are swizzled, which takes
+// multiples of 512 bytes.
 TEST(Lowering, ColumnsOfOuterProductsLieBeforePanels) {
-  for (int n : {64, 104, 144}) {
-    const std::string text = weight_gradient().with({BM(64), BN(n), outer_products()}).emit(kSizes);
+  for (const auto& [m, n, trips, alignment] :
+       {std::array{100, 40, 16, 512}, {64, 24, 16, 512}, {128, 104, 4, 128}, {128, 144, 4, 128}}) {
+    const std::string text = weight_gradient()
+                                 .with({BM(m), BN(n), outer_products()})
+                                 .emit({{"M", 132}, {"N", 200}, {"K", 2048}});
+    EXPECT_THAT(text, HasSubstr("trip += " + std::to_string(trips) + ")")) << n;
     std::smatch columns, panels;
     ASSERT_TRUE(std::regex_search(text, columns, std::regex("\\(ring_address \\+ (\\d+)\\) / 16")));
     ASSERT_TRUE(std::regex_search(text, panels, std::regex("panels = ring_address \\+ (\\d+);")));
-    EXPECT_LE(std::stoi(columns[1]) + 16 * n, std::stoi(panels[1]));
+    EXPECT_LE(std::stoi(columns[1]) + 16 * n, std::stoi(panels[1])) << n;
+    EXPECT_EQ(std::stoi(panels[1]) % alignment, 0) << n;
   }
 }
 
