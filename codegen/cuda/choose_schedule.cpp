@@ -230,9 +230,11 @@ class Chooser {
           if (ctas > 1) s.ctas_per_sm = ctas;
           if (sets > 1) s.accumulators = sets;
           out.push_back(s);
-          // A few trips, a second set or another CTA hide a promotion already.
-          for (int teams : {2, 3}) {
-            if (!shares_trips || split > 4 - teams || ctas * sets > 1) continue;
+          // A few trips, a second set or another CTA hide a promotion already: of halves, two teams
+          // are enough.
+          const int most_teams = split == 1 ? 3 : split == 2 ? 2 : 1;
+          for (int teams = 2; teams <= most_teams; ++teams) {
+            if (!shares_trips || ctas * sets > 1) continue;
             out.push_back(s);
             out.back().fold_teams = teams;
           }

@@ -25,8 +25,8 @@ constexpr double kColumnEpilogue = 2.72;  // clocks per column of a block, each 
 // for GELU by tanh, twice that for GELU by erf.
 constexpr double kInstruction = 1.6;
 constexpr int kHiddenInstructions = 5, kLongElement = 24;
-// By hand, as 169 products of few tiles took: clocks until all teams have their sums, and of one of
-// them from a promotion to its next product.
+// By hand, as 266 schedules of few tiles took: clocks until all teams have their sums, and of one
+// of them from a promotion to its next product.
 constexpr double kJoin = 200, kTeamIssue = 60;
 constexpr double kTurn = 104;  // clocks, from one team's last product to the other's first
 constexpr double kSplitOverhead = 1050;  // clocks: the cluster's start and meeting
